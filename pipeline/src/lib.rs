@@ -1,0 +1,2 @@
+//! Home Mixer's funnel: candidates to mixed timeline.
+#![forbid(unsafe_code)]

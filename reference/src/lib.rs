@@ -1,0 +1,2 @@
+//! The f64 truth of the Heavy Ranker.
+#![forbid(unsafe_code)]

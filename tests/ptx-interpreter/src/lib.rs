@@ -1,0 +1,2 @@
+//! Executes the PTX of the CUDA kernels on a CPU.
+#![forbid(unsafe_code)]
