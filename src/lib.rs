@@ -1,7 +1,14 @@
 //! GPU-first inference for feed ranking: Twitter's Heavy Ranker, a parallel MaskNet, in hand-written kernels.
 
 mod backend;
+pub mod batch;
+pub mod config;
 mod error;
+pub mod plan;
+mod scores;
+pub mod weights;
 
-pub use backend::Backend;
+pub use backend::{Backend, Device, Precision};
+pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use error::{Error, Result};
+pub use scores::{Outputs, Scores, Status};
