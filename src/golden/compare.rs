@@ -3,7 +3,7 @@
 use maskrank_reference::head::sigmoid;
 
 use super::{Bound, Case};
-use crate::{Outputs, Precision, Result, ScoreFrom, ScoreOptions, Scorer, Scores, Status, truth};
+use crate::{Outputs, Precision, Result, ScoreFrom, ScoreOptions, Scores, Status, truth};
 
 /// The worst element of one output.
 #[derive(Clone, Debug)]
@@ -57,18 +57,18 @@ impl Comparison {
 }
 
 pub(super) fn check(
-    case: &Case, scorer: &Scorer, run: impl Fn(&Scorer, &ScoreOptions<'_>, &mut Scores) -> Result<()>,
+    case: &Case, precision: Precision, run: impl Fn(&ScoreOptions<'_>, &mut Scores) -> Result<()>,
 ) -> Result<Comparison> {
     let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
     let outputs = Outputs { logits: true, probabilities: true, calibrated_probabilities: true, top_k: 0 };
     let options = ScoreOptions::new(&weights).with_outputs(outputs);
     let mut scores = Scores::default();
-    run(scorer, &options, &mut scores)?;
+    run(&options, &mut scores)?;
     let mut raw = Scores::default();
-    run(scorer, &options.with_score_from(ScoreFrom::Raw), &mut raw)?;
+    run(&options.with_score_from(ScoreFrom::Raw), &mut raw)?;
 
     let logits = case.expected("logits");
-    let (flavour_max, flavour_rms) = flavour_errors(case, scorer.precision())?;
+    let (flavour_max, flavour_rms) = flavour_errors(case, precision)?;
     let bound = Bound { rounding: 2.0 * flavour_max };
     let tasks = case.score_weights.len();
     let ln_ratios: Vec<f64> = ln_ratios(case);
@@ -134,7 +134,7 @@ fn flavour_errors(case: &Case, precision: Precision) -> Result<(f64, Option<f64>
         return Ok((0.0, None));
     }
     let flavour = truth::flavour(precision);
-    let output = truth::forward(&case.model, &case.reference_inputs(), &case.score_weights, flavour)?;
+    let output = case.truth(flavour)?;
     let pairs = case.expected("logits").iter().zip(output.logits.values()).filter(|(e, _)| e.is_finite());
     let errors: Vec<f64> = pairs.map(|(e, f)| (f - e).abs()).collect();
     Ok((largest(&errors), Some(rms(&errors))))

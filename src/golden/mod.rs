@@ -17,7 +17,10 @@ pub use compare::{Check, Comparison};
 
 use crate::config::Widths;
 use crate::weights::{Dtype, Tensor, Weights};
-use crate::{Batch, Binary, Columns, Error, Features, Model, ModelConfig, Request, Result};
+use crate::records::RecordBlock;
+use crate::{
+    Batch, Binary, Columns, Error, Features, Model, ModelConfig, Request, Result, ScoreOptions, Scorer, Scores, truth,
+};
 
 /// What `case.json` says.
 #[derive(Clone, Debug, Deserialize)]
@@ -117,6 +120,63 @@ impl Case {
         Ok(case)
     }
 
+    /// A case whose expected outputs the reference computes. Inputs are (rows, width) by name.
+    ///
+    /// # Errors
+    /// When an input is missing or misshapen.
+    pub fn from_inputs(
+        name: &str,
+        model: &Model,
+        rows: usize,
+        score_weights: Vec<f64>,
+        inputs: BTreeMap<String, Vec<f32>>,
+    ) -> Result<Self> {
+        let mut case = Self {
+            name: name.to_owned(),
+            model: model.clone(),
+            rows,
+            score_weights,
+            inputs,
+            expected: BTreeMap::new(),
+            folder: PathBuf::from(name),
+        };
+        let output = case.truth(truth::TruthPrecision::F64)?;
+        case.expected = BTreeMap::from([
+            ("logits".to_owned(), output.logits.values().to_vec()),
+            ("probabilities".to_owned(), output.probabilities.values().to_vec()),
+            ("calibrated_probabilities".to_owned(), output.calibrated_probabilities.values().to_vec()),
+            ("score".to_owned(), output.score),
+            ("score_uncalibrated".to_owned(), output.score_uncalibrated),
+        ]);
+        Ok(case)
+    }
+
+    /// The first `rows` records of a block.
+    ///
+    /// # Errors
+    /// When the block was read for a model of other widths.
+    pub fn from_block(model: &Model, block: &RecordBlock, rows: usize, score_weights: Vec<f64>) -> Result<Self> {
+        let widths = block.widths();
+        let take = |values: &[f32], width: usize| values[..rows * width].to_vec();
+        let binary = block.binary()[..rows * widths.binary].iter().map(|&b| f32::from(b)).collect();
+        let inputs = BTreeMap::from([
+            ("continuous".to_owned(), take(block.continuous(), widths.continuous)),
+            ("binary".to_owned(), binary),
+            ("user_embedding".to_owned(), take(block.user_embedding(), widths.user_embedding)),
+            ("user_eng_embedding".to_owned(), take(block.user_eng_embedding(), widths.user_eng_embedding)),
+            ("author_embedding".to_owned(), take(block.author_embedding(), widths.author_embedding)),
+        ]);
+        Self::from_inputs("records", model, rows, score_weights, inputs)
+    }
+
+    /// The case's rows scored by the reference.
+    ///
+    /// # Errors
+    /// When the case does not fit its model.
+    pub fn truth(&self, precision: truth::TruthPrecision) -> Result<maskrank_reference::Output> {
+        truth::forward(&self.model, &self.reference_inputs(), &self.score_weights, precision)
+    }
+
     fn read_inputs(&mut self) -> Result<()> {
         let file = self.folder.join("inputs.safetensors");
         let widths = self.model.widths();
@@ -197,11 +257,21 @@ impl Case {
     ///
     /// # Errors
     /// When the scorer fails; a wrong output is a [`Comparison`] that does not pass.
-    pub fn check(&self, scorer: &crate::Scorer) -> Result<Comparison> {
-        compare::check(self, scorer, |scorer, options, scores| {
-            let requests = [self.request()];
-            scorer.score(Batch { requests: &requests }, options, scores)
-        })
+    pub fn check(&self, scorer: &Scorer) -> Result<Comparison> {
+        let requests = [self.request()];
+        self.check_with(scorer, |options, scores| scorer.score(Batch { requests: &requests }, options, scores))
+    }
+
+    /// Like [`Case::check`], with the caller's own way to give the case's rows to the scorer.
+    ///
+    /// # Errors
+    /// When `run` fails.
+    pub fn check_with(
+        &self,
+        scorer: &Scorer,
+        run: impl Fn(&ScoreOptions<'_>, &mut Scores) -> Result<()>,
+    ) -> Result<Comparison> {
+        compare::check(self, scorer.precision(), run)
     }
 }
 
