@@ -59,8 +59,8 @@ pub fn to_f32(value: f64) -> f64 {
     f64::from(value as f32)
 }
 
-/// Nearest f32, then nearest value with a 10-bit stored mantissa (ties to even; the hardware's own conversion is to
-/// nearest as well, with ties away from zero).
+/// Nearest f32, then nearest value with a 10-bit stored mantissa (ties to even; where a kernel's
+/// conversion sends ties away from zero, the two differ by one step on an exact tie).
 ///
 /// ```
 /// use maskrank_reference::rounding::to_tf32;

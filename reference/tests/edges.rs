@@ -115,10 +115,19 @@ fn configured_constants_are_f32() {
     spec.tasks[0].affine_map = Some(AffineMap { scale: 0.1, bias: 0.3 });
     let found = run(&spec, &weights).logits.values()[0];
     assert_eq!(found, tenth * (tenth - 10.0 * tenth + 0.5) + f64::from(0.3f32));
-    spec.batch_norm = None; // without a batch norm the clamp is layer 2
-    weights.insert("_preprocessor._before_concat_layers.2.min_value".to_owned(), vec![-1.0]);
-    weights.insert("_preprocessor._before_concat_layers.2.max_value".to_owned(), vec![2.0]);
-    assert_eq!(run(&spec, &weights).preprocessed.values(), [2.0, -1.0, 0.0]);
+
+    // a stored clamp is layer 2 without a batch norm and layer 3 with one, and wins over the configured one
+    for (layer, norm) in [(2, None), (3, Some(BatchNorm { affine: false }))] {
+        spec.batch_norm = norm;
+        let layer = format!("_preprocessor._before_concat_layers.{layer}");
+        weights.insert(format!("{layer}.min_value"), vec![-1.0]);
+        weights.insert(format!("{layer}.max_value"), vec![2.0]);
+        weights.insert("_preprocessor._before_concat_layers.2.layer.running_mean".to_owned(), vec![0.0; 2]);
+        weights.insert("_preprocessor._before_concat_layers.2.layer.running_var".to_owned(), vec![1.0; 2]);
+        assert_eq!(run(&spec, &weights).preprocessed.values(), [2.0, -1.0, 0.0], "{layer}");
+        weights.remove(&format!("{layer}.min_value"));
+        weights.remove(&format!("{layer}.max_value"));
+    }
 }
 
 /// Under epsilon 0 a constant row is reported, its outputs are NaN, and its neighbours are as if it were not there.

@@ -61,3 +61,21 @@ fn parallel_without_mlp() {
         assert_eq!(found.y.row(row)[2..], parts[1][3 * row..3 * row + 3]);
     }
 }
+
+/// Without dense layers the result is the blocks' unrounded outputs: it may be a logit. What is stored is rounded.
+#[test]
+fn blocks_are_stored_rounded_and_returned_exact() {
+    let x = input();
+    let bf16 = Precision::Bf16;
+    for parallel in [true, false] {
+        let net = spec::MaskNet { blocks: vec![block(2, true), block(3, false)], mlp: None, parallel };
+        let found = mask_net(&Seeded { seed: SEED }, "net", &net, &x, bf16, Role::Tower).unwrap();
+        let stored = if parallel {
+            Matrix::concat(3, &[&found.blocks[0], &found.blocks[1]])
+        } else {
+            found.blocks[1].clone()
+        };
+        assert_ne!(found.y, stored, "parallel {parallel}");
+        assert_eq!(found.y.rounded(bf16), stored, "parallel {parallel}");
+    }
+}

@@ -129,26 +129,29 @@ fn mask_block_rounds_where_it_stores() {
         |found: f64, expected: f64| assert!((found - expected).abs() <= 1e-12, "{found} for {expected}");
 
     close(first(&block(tie, 2.0), [1.0, 1.0], Precision::F64), unit(tie, 2.0));
-    close(first(&block(tie, 2.0), [1.0, 1.0], Precision::Bf16), unit(1.0, 2.0)); // the aggregation, 1 + 2⁻⁸ to 1
+    // the aggregation, 1 + 2⁻⁸ to 1: times 1 + 2⁻⁷ that is 1 + 2⁻⁷, where the unrounded one would give 1 + 2⁻⁶
+    let step = 1.0 + 2f64.powi(-7);
+    assert_eq!(Precision::Bf16.round(tie * step), 1.0 + 2f64.powi(-6));
+    close(first(&block(tie, 2.0), [step, 1.0], Precision::Bf16), unit(step, 2.0));
     close(first(&block(1.0, 2.0), [tie, 1.0], Precision::Bf16), unit(1.0, 2.0)); // the masked input
     // the mask itself is not rounded: 2 · (1 + 2⁻⁸) · (1 + 2⁻⁷) in one product, where rounding the mask first gives less
-    let (mask, net) = (2.0 * tie, 1.0 + 2f64.powi(-7));
-    let product = Precision::Bf16.round(mask * net);
-    assert!(product > Precision::Bf16.round(Precision::Bf16.round(mask) * net));
-    close(first(&block(0.0, mask), [1.0, net], Precision::Bf16), unit(0.0, product));
+    let mask = 2.0 * tie;
+    let product = Precision::Bf16.round(mask * step);
+    assert!(product > Precision::Bf16.round(Precision::Bf16.round(mask) * step));
+    close(first(&block(0.0, mask), [1.0, step], Precision::Bf16), unit(0.0, product));
     // and the block's result is not rounded: whoever stores it does that
     let result = first(&block(1.0, 2.0), [1.0, 1.0], Precision::Bf16);
     assert!(Precision::Bf16.round(result) != result);
 }
 
-/// Inputs and the weights of hidden layers are rounded, the weights of a tower's last layer are not.
+/// Inputs and the weights of hidden layers are rounded; biases and the weights of a tower's last layer are not.
 #[test]
 fn weights_are_rounded_but_not_the_heads() {
     let tie = 1.0 + 2f64.powi(-8); // an f32, rounds to 1 in bf16
     let mut tensors = BTreeMap::new();
-    for (layer, weight) in [(0, tie), (2, tie)] {
-        tensors.insert(format!("_towers.like.layers.{layer}.weight"), vec![weight]);
-        tensors.insert(format!("_towers.like.layers.{layer}.bias"), vec![tie]);
+    for (layer, bias) in [(0, -tie), (2, tie)] {
+        tensors.insert(format!("_towers.like.layers.{layer}.weight"), vec![tie]);
+        tensors.insert(format!("_towers.like.layers.{layer}.bias"), vec![bias]);
     }
     let net = spec::Mlp {
         layer_sizes: vec![1, 1],
@@ -175,10 +178,11 @@ fn weights_are_rounded_but_not_the_heads() {
             pos_downsampling_rate: 1.0,
         }],
     };
-    let binary = [tie as f32];
+    let x = 1.0 + 2f64.powi(-7) + 2f64.powi(-12); // an f32, rounds to 1 + 2⁻⁷ in bf16
+    let binary = [x as f32];
     let inputs = Inputs { rows: 1, binary: &binary, ..Inputs::default() };
     let logit = |precision| forward(&spec, &tensors, &inputs, &[1.0], precision).unwrap().logits.values()[0];
-    assert_eq!(logit(Precision::F64), (tie * tie + tie) * tie + tie);
-    // 1 · 1 + tie (the bias is not rounded) is 2 + 2⁻⁸, stored as 2; then 2 · tie + tie
-    assert_eq!(logit(Precision::Bf16), 2.0 * tie + tie);
+    assert_eq!(logit(Precision::F64), (x * tie - tie) * tie + tie);
+    // (1 + 2⁻⁷) · 1 − (1 + 2⁻⁸) = 2⁻⁸; a weight left as it is, or a rounded bias, would make it 2⁻⁷
+    assert_eq!(logit(Precision::Bf16), 2f64.powi(-8) * tie + tie);
 }
