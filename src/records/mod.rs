@@ -17,6 +17,8 @@
 //!
 //! Writing is the reverse: [`encode_example`], [`RecordWriter`], and [`RandomRecords`] for data to try things with.
 
+#![forbid(unsafe_code)]
+
 mod block;
 mod crc32c;
 mod decode;

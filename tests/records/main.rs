@@ -5,4 +5,5 @@ mod features;
 mod files;
 mod python;
 mod requests;
+mod round_trip;
 mod support;
