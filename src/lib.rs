@@ -5,6 +5,7 @@ pub mod batch;
 pub mod config;
 mod error;
 pub mod plan;
+pub mod records;
 mod scores;
 pub mod weights;
 
