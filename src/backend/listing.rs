@@ -1,6 +1,7 @@
 //! What can run here: the listing behind `maskrank devices`.
 
 use super::Backend;
+use crate::Error;
 
 /// One backend and its devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +22,16 @@ pub struct Entry {
     pub name: String,
     /// What it supports, as names and values, in the order to print them.
     pub details: Vec<(&'static str, String)>,
+}
+
+impl Listing {
+    /// A backend that cannot run.
+    #[allow(dead_code, reason = "which backends need it depends on the features")]
+    pub(crate) fn absent(error: &Error, backend: Backend) -> Self {
+        let reason = match error {
+            Error::BackendUnavailable { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
+        Self { backend, present: Vec::new(), absent: Some(reason) }
+    }
 }

@@ -10,29 +10,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use serde::Deserialize;
 
 pub use bound::{Bound, HEAD_RELATIVE, logit_bound_f32};
 pub use compare::{Check, Comparison};
 
-use crate::config::Widths;
-use crate::weights::{Dtype, Tensor, Weights};
+use crate::weights::{Dtype, Tensor};
 use crate::records::RecordBlock;
 use crate::{
-    Batch, Binary, Columns, Error, Features, Model, ModelConfig, Request, Result, ScoreOptions, Scorer, Scores, truth,
+    Batch, Binary, Columns, Error, Features, Model, Request, Result, ScoreOptions, Scorer, Scores, truth,
 };
-
-/// What `case.json` says.
-#[derive(Clone, Debug, Deserialize)]
-struct Description {
-    seed: u64,
-    rows: usize,
-    #[serde(default)]
-    tasks: Vec<String>,
-    score_weights: Vec<f64>,
-    #[serde(default)]
-    weights: Option<String>,
-}
 
 /// A case in memory.
 #[derive(Debug)]
@@ -83,29 +69,19 @@ impl Case {
     /// # Errors
     /// Whatever is missing from it, damaged, or of another shape than its model's.
     pub fn open(folder: &Path) -> Result<Self> {
-        let file = folder.join("case.json");
-        let text = std::fs::read_to_string(&file).map_err(|source| Error::io("read", &file, source))?;
-        let description: Description =
-            serde_json::from_str(&text).map_err(|error| Error::config(&file, "document", error.to_string()))?;
-        let model = if description.weights.as_deref() == Some("recipe") {
-            let config = ModelConfig::read(&folder.join("config.yaml"))?;
-            let widths = Widths::from_case(&file)?;
-            let weights = Weights::seeded(&config, widths, description.seed)?;
-            Model::from_parts(config, widths, weights)?
-        } else {
-            Model::open(folder)?
-        };
-
-        let tasks: Vec<&str> = model.config().tasks.iter().map(|task| task.name.as_str()).collect();
+        let (model, description) = Model::open_case(folder)?;
+        let file = &description.file;
+        let tasks: Vec<&str> = model.tasks().iter().map(|task| task.name.as_str()).collect();
         if !description.tasks.is_empty() && description.tasks != tasks {
-            return Err(Error::config(&file, "tasks", format!("expected the configuration's {tasks:?}")));
+            return Err(Error::config(file, "tasks", format!("expected the configuration's {tasks:?}")));
         }
         if description.score_weights.len() != tasks.len() {
             let found = description.score_weights.len();
-            return Err(Error::config(&file, "score_weights", format!("expected {}, found {found}", tasks.len())));
+            return Err(Error::config(file, "score_weights", format!("expected {}, found {found}", tasks.len())));
         }
-
-        let rows = description.rows;
+        let Some(rows) = description.rows else {
+            return Err(Error::config(file, "rows", "expected the number of candidates, found none"));
+        };
         let mut case = Self {
             name: folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
             rows,
@@ -181,9 +157,7 @@ impl Case {
         let file = self.folder.join("inputs.safetensors");
         let widths = self.model.widths();
         let mut tensors = read(&file)?;
-        let [user, user_eng, author] = widths.embeddings();
-        let names = ["continuous", "binary", "user_embedding", "user_eng_embedding", "author_embedding"];
-        for (name, width) in names.into_iter().zip([widths.continuous, widths.binary, user, user_eng, author]) {
+        for (name, width) in widths.named() {
             let values = match tensors.remove(name) {
                 None if width == 0 => Vec::new(),
                 None => return Err(Error::weights(&file, name, format!("expected [{}, {width}], absent", self.rows))),

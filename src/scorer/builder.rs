@@ -121,7 +121,7 @@ impl ScorerBuilder {
             precision: self.options.precision,
             widths: self.model.widths(),
             split: self.options.split,
-            tasks: self.model.config().tasks.iter().map(|task| task.name.clone()).collect(),
+            tasks: self.model.tasks().iter().map(|task| task.name.clone()).collect(),
             max_candidates: self.options.max_candidates,
         })
     }

@@ -9,7 +9,6 @@ use maskrank::config::{
     Network, RecordsConfig, Sharing, Task, Widths,
 };
 use maskrank::golden::Case;
-use maskrank::weights::Weights;
 use maskrank::{Model, Precision};
 
 use super::{Random, Trial};
@@ -65,8 +64,7 @@ pub fn model(random: &mut Random) -> Model {
             .then(|| LayerNorm { epsilon: *random.pick(&[0.0, 1e-3, 1e-5]), affine: random.flip() }),
     };
     let config = ModelConfig { featurization, sharing, backbone, tasks, records: RecordsConfig::default() };
-    let weights = Weights::seeded(&config, widths, random.next()).unwrap();
-    Model::from_parts(config, widths, weights).unwrap()
+    Model::seeded(config, widths, random.next()).unwrap()
 }
 
 fn network(random: &mut Random, last: Option<usize>) -> Network {

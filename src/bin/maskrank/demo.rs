@@ -53,12 +53,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     println!("{}", select::describe(&scorer));
     println!("ready in {:.2} s", opened.elapsed().as_secs_f64());
 
-    let layout = score::layout(&model, None)?;
+    let layout = score::layout(&model, &model_folder.join("segdense.json"))?;
     let mut block = RecordBlock::new(&layout, arguments.candidates as usize)?;
     let mut reader = BlockReader::new(vec![records], layout, ReadOptions::default());
     reader.read_into(&mut block)?;
 
-    let weights = ScoreWeights::default().resolve(&model)?;
+    let weights = ScoreWeights::default().resolve(model.tasks())?;
     let outputs = Outputs { logits: true, calibrated_probabilities: true, top_k: BEST, ..Outputs::default() };
     let requests = score::requests(&block);
     let batch = Batch { requests: &requests };

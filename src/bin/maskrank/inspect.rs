@@ -7,7 +7,7 @@ use clap::Args;
 use maskrank::ModelConfig;
 use maskrank::Model;
 use maskrank::config::Widths;
-use maskrank::weights::layout;
+use maskrank::weights::layout::{self, Kind};
 
 use crate::Outcome;
 
@@ -54,30 +54,29 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
 
     println!("inputs");
-    let [user, user_eng, author] = widths.embeddings();
-    let names = ["continuous", "binary", "user_embedding", "user_eng_embedding", "author_embedding"];
-    for (name, width) in names.iter().zip([widths.continuous, widths.binary, user, user_eng, author]) {
+    for (name, width) in widths.named() {
         println!("  {name:<20} {width:>8}");
     }
     println!("  {:<20} {:>8}", "input_dim", widths.input_dim());
 
     println!("tensors");
     let expected = layout::expected(&config, widths)?;
-    let mut parameters = 0usize;
+    let (mut parameters, mut flops, mut linear) = (0usize, 0usize, 0usize);
     for tensor in &expected {
-        let elements: usize = tensor.dims.iter().map(|(_, size)| size).product();
-        let shape: Vec<String> = tensor.dims.iter().map(|(name, size)| format!("{name} {size}")).collect();
-        if tensor.is_parameter() {
-            parameters += elements;
+        println!("  {:<90} {}", tensor.name, tensor.shape_text());
+        if tensor.kind.is_parameter() {
+            parameters += tensor.elements();
         }
-        println!("  {:<90} [{}]", tensor.name, shape.join(", "));
+        if tensor.kind == Kind::LinearWeight {
+            // A multiply-add is two operations.
+            flops += 2 * tensor.elements();
+            linear += 1;
+        }
     }
-
-    let (flops, linear) = layout::work(&expected);
     println!("tasks       {}", config.tasks.len());
     println!("parameters  {parameters}");
     println!("bytes       {} f32, {} bf16 or f16", parameters * 4, parameters * 2);
-    println!("work        {:.3} MFLOP a candidate in {linear} linear layers", flops / 1e6);
+    println!("work        {:.3} MFLOP a candidate in {linear} linear layers", flops as f64 / 1e6);
     println!("input       {} bytes a candidate in f32", widths.input_dim() * 4);
     Ok(ExitCode::SUCCESS)
 }

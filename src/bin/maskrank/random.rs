@@ -50,7 +50,7 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> Outcome {
         _ => write_production(folder, arguments.seed)?,
     }
     let model = Model::open(folder)?;
-    println!("{}: {} parameters, seed {}", folder.display(), model.parameters(), arguments.seed);
+    println!("{}: {} parameters, seed {}", folder.display(), model.weights().parameters(), arguments.seed);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -64,13 +64,18 @@ enum FormatName {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let model = Model::open(&arguments.model)?;
-    let layout = layout(&model, arguments.schema.as_deref())?;
+    let mut model = Model::options();
+    if let Some(schema) = &arguments.schema {
+        model = model.schema(schema);
+    }
+    let model = model.open(&arguments.model)?;
+    let schema = arguments.schema.clone().unwrap_or_else(|| arguments.model.join("segdense.json"));
+    let layout = layout(&model, &schema)?;
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
         None => ScoreWeights::default(),
     }
-    .resolve(&model)?;
+    .resolve(model.tasks())?;
     let mut bytes = 0;
     for path in &arguments.records {
         // A path that is not there is found before anything is scored.
@@ -170,18 +175,15 @@ fn read(
 }
 
 /// How a model's records are laid out: its schema, renames and truncations.
-pub(crate) fn layout(model: &Model, schema: Option<&Path>) -> Result<RecordLayout, Error> {
-    let schema = match (schema, model.schema()) {
-        (Some(path), _) => Schema::open(path)?,
-        (None, Some(schema)) => schema.clone(),
-        (None, None) => {
-            return Err(Error::Argument {
-                argument: "schema",
-                expected: "a segdense.json in the model folder, or --schema FILE".into(),
-                found: "neither".into(),
-            });
-        }
-    };
+pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error> {
+    if !schema.is_file() {
+        return Err(Error::Argument {
+            argument: "schema",
+            expected: "a segdense.json in the model folder, or --schema FILE".into(),
+            found: format!("no {}", schema.display()),
+        });
+    }
+    let schema = Schema::open(schema)?;
     let records = &model.config().records;
     let spec = LayoutSpec {
         renames: records.renamed_features.iter().cloned().collect(),
