@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use maskrank::ModelConfig;
 use maskrank::Model;
+use maskrank::ModelConfig;
 use maskrank::config::Widths;
-use maskrank::weights::layout::{self, Kind};
+use maskrank::weights::{Kind, expected};
 
 use crate::Outcome;
 
@@ -31,7 +31,9 @@ pub(crate) fn parse_widths(text: &str) -> Result<Widths, String> {
             user_eng_embedding: rest.get(1).copied().unwrap_or(0),
             author_embedding: rest.get(2).copied().unwrap_or(0),
         }),
-        _ => Err("expected continuous,binary[,user_embedding[,user_eng_embedding[,author_embedding]]]".into()),
+        _ => {
+            Err("expected continuous,binary[,user_embedding[,user_eng_embedding[,author_embedding]]]".into())
+        }
     }
 }
 
@@ -60,9 +62,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     println!("  {:<20} {:>8}", "input_dim", widths.input_dim());
 
     println!("tensors");
-    let expected = layout::expected(&config, widths)?;
+    let tensors = expected(&config, widths)?;
     let (mut parameters, mut flops, mut linear) = (0usize, 0usize, 0usize);
-    for tensor in &expected {
+    for tensor in &tensors {
         println!("  {:<90} {}", tensor.name, tensor.shape_text());
         if tensor.kind.is_parameter() {
             parameters += tensor.elements();

@@ -11,7 +11,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maskrank::records::{
     BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema,
 };
-use maskrank::{Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer, Scores};
+use maskrank::{
+    Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
+    Scores,
+};
 
 use crate::output::Sink;
 use crate::select::BackendArguments;
@@ -79,10 +82,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut bytes = 0;
     for path in &arguments.records {
         // A path that is not there is found before anything is scored.
-        let file = std::fs::metadata(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        let file =
+            std::fs::metadata(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
         bytes += file.len();
     }
-    let scorer = arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize).build()?;
+    let scorer =
+        arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize).build()?;
     eprintln!("{}", select::describe(&scorer));
 
     let mut sink = Sink::open(arguments.out.as_deref())?;
@@ -114,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let score_options = ScoreOptions::new(&weights).with_outputs(outputs);
     let mut failure = None;
     for filled in full_in {
-        let Filled { block, input_bytes } = match filled {
+        let FilledBlock { block, input_bytes } = match filled {
             Ok(filled) => filled,
             Err(error) => {
                 failure = Some(error);
@@ -126,7 +131,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         rows.write(&block, &scores, &mut sink)?;
         candidates += block.len() as u64;
         bar.set_position(input_bytes.min(bytes));
-        bar.set_message(format!("{candidates} candidates, {:.0}/s", candidates as f64 / bar.elapsed().as_secs_f64()));
+        bar.set_message(format!(
+            "{candidates} candidates, {:.0}/s",
+            candidates as f64 / bar.elapsed().as_secs_f64()
+        ));
         // The reader has ended when it no longer takes blocks.
         let _ = empty_out.send(block);
     }
@@ -157,7 +165,9 @@ struct FilledBlock {
 
 /// Reads until the end, an error, or until nobody takes blocks any more. Returns what was left out.
 fn read(
-    mut reader: BlockReader, empty: &Receiver<RecordBlock>, full: &SyncSender<Filled>,
+    mut reader: BlockReader,
+    empty: &Receiver<RecordBlock>,
+    full: &SyncSender<Filled>,
 ) -> (u64, u64, Vec<String>) {
     while let Ok(mut block) = empty.recv() {
         let filled = match reader.read_into(&mut block) {
@@ -218,7 +228,9 @@ pub(crate) fn requests(block: &RecordBlock) -> Vec<Request<'_>> {
                 user_eng_embedding: Features::F32(
                     &block.user_eng_embedding()[rows(&range, widths.user_eng_embedding)],
                 ),
-                author_embedding: Features::F32(&block.author_embedding()[rows(&range, widths.author_embedding)]),
+                author_embedding: Features::F32(
+                    &block.author_embedding()[rows(&range, widths.author_embedding)],
+                ),
             },
         })
         .collect()
