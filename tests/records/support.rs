@@ -115,7 +115,7 @@ pub(crate) fn masked_sum(bytes: &[u8]) -> u32 {
         }
     }
     let sum = !sum;
-    (sum >> 15 | sum << 17).wrapping_add(0xA282_EAD8)
+    sum.rotate_right(15).wrapping_add(0xA282_EAD8)
 }
 
 /// A TFRecord file of these records.
