@@ -8,6 +8,7 @@ mod document;
 mod field;
 mod file;
 mod near;
+mod numbers;
 mod read;
 mod schema;
 mod train_data;
@@ -18,10 +19,9 @@ pub use case::Case;
 pub use schema::widths_from_schema;
 pub use widths::{EMBEDDINGS, Widths};
 
-pub(crate) use document::{Node, parse as parse_document};
 pub(crate) use field::MAX_WIDTH;
-pub(crate) use file::read_text;
 pub(crate) use near::{shown, suggestion};
+pub(crate) use numbers::{parse_numbers, read_numbers};
 
 /// What a model computes, apart from the widths of its inputs and its weights.
 #[derive(Clone, Debug, PartialEq)]
