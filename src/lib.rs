@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod architecture;
 mod backend;
 pub mod batch;
 pub mod config;
@@ -32,6 +33,7 @@ mod scores;
 pub mod truth;
 pub mod weights;
 
+pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use config::ModelConfig;

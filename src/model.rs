@@ -40,7 +40,8 @@ impl Model {
         let case = Case::read(folder.join("case.json"))?;
         let mut options = Self::options();
         if case.seeded_weights {
-            let missing = || Error::config(&case.file, "seed", "expected the seed of the weights, found none");
+            let missing =
+                || Error::config(&case.file, "seed", "expected the seed of the weights, found none");
             options = options.seed(case.seed.ok_or_else(missing)?);
         }
         Ok((options.open(folder)?, case))

@@ -73,10 +73,23 @@ train_data:
             {"dtype": "int64_list", "feature_name": "meta.tweet_id", "length": 1}]}"#;
         std::fs::write(world.path("train.yaml"), config).expect("written");
         std::fs::write(world.path("segdense.json"), schema).expect("written");
-        std::fs::write(world.path("weights.yaml"), "recap.engagement.is_favorited: 0.5\nrecap.engagement.is_replied: 13.5\n")
-            .expect("written");
+        std::fs::write(
+            world.path("weights.yaml"),
+            "recap.engagement.is_favorited: 0.5\nrecap.engagement.is_replied: 13.5\n",
+        )
+        .expect("written");
         let (model, train) = (world.text("model"), world.text("train.yaml"));
-        succeed(&["random-weights", "--out", &model, "--config", &train, "--widths", "30,5,6", "--seed", "7"]);
+        succeed(&[
+            "random-weights",
+            "--out",
+            &model,
+            "--config",
+            &train,
+            "--widths",
+            "30,5,6",
+            "--seed",
+            "7",
+        ]);
         std::fs::copy(world.path("segdense.json"), world.path("model/segdense.json")).expect("copied");
         world.records("records.tfrecord", "50");
         world.records("records.tfrecord.gz", "50");
@@ -93,11 +106,22 @@ train_data:
 
     fn records(&self, name: &str, count: &str) {
         let (out, schema) = (self.text(name), self.text("segdense.json"));
-        succeed(&["random-records", "--out", &out, "--schema", &schema, "--records", count, "--per-request", "10"]);
+        succeed(&[
+            "random-records",
+            "--out",
+            &out,
+            "--schema",
+            &schema,
+            "--records",
+            count,
+            "--per-request",
+            "10",
+        ]);
     }
 
     fn score<'a>(&'a self, records: &'a str, more: &[&'a str]) -> Vec<String> {
-        let mut arguments = vec!["score".to_owned(), "--model".into(), self.text("model"), "--records".into()];
+        let mut arguments =
+            vec!["score".to_owned(), "--model".into(), self.text("model"), "--records".into()];
         arguments.push(self.text(records));
         arguments.extend(["--weights".into(), self.text("weights.yaml"), "--backend".into(), "cpu".into()]);
         arguments.extend(more.iter().map(|&m| m.to_owned()));
@@ -112,7 +136,8 @@ fn refs(arguments: &[String]) -> Vec<&str> {
 #[test]
 fn golden_passes_on_the_cpu_and_names_each_case() {
     let output = succeed(&["golden", &golden().to_string_lossy(), "--backend", "cpu", "--precision", "f32"]);
-    for case in ["production", "ragged-input-norm", "serial", "share-none", "share-partial", "tiny-parallel"] {
+    for case in ["production", "ragged-input-norm", "serial", "share-none", "share-partial", "tiny-parallel"]
+    {
         assert!(output.contains(case), "{output}");
     }
     assert!(output.contains("6 passed, 0 failed"), "{output}");
@@ -158,7 +183,11 @@ fn score_writes_a_line_a_candidate_in_both_formats() {
     assert!(lines[1..].iter().all(|line| line.split(',').nth(3) == Some("ok")), "{csv}");
 
     assert_eq!(succeed(&refs(&world.score("records.tfrecord.gz", &[]))), csv, "gzip changes nothing");
-    assert_eq!(succeed(&refs(&world.score("records.tfrecord", &["--batch", "7"]))), csv, "nor does the batch size");
+    assert_eq!(
+        succeed(&refs(&world.score("records.tfrecord", &["--batch", "7"]))),
+        csv,
+        "nor does the batch size"
+    );
 
     let out = world.text("scores.jsonl");
     succeed(&refs(&world.score("records.tfrecord", &["--out", &out])));
@@ -167,7 +196,10 @@ fn score_writes_a_line_a_candidate_in_both_formats() {
     for (line, csv) in json.lines().zip(&lines[1..]) {
         let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(value["tweet_id"].as_str(), csv.split(',').nth(2));
-        assert_eq!(value["score"].to_string().parse::<f32>().ok(), csv.split(',').nth(4).and_then(|s| s.parse().ok()));
+        assert_eq!(
+            value["score"].to_string().parse::<f32>().ok(),
+            csv.split(',').nth(4).and_then(|s| s.parse().ok())
+        );
     }
 }
 
@@ -251,7 +283,10 @@ fn a_wrong_model_is_named() {
 
     std::fs::write(world.path("weights.yaml"), "recap.engagement.is_favorited: 1\n").expect("written");
     assert!(fail(&refs(&world.score("records.tfrecord", &[]))).contains("is_replied"));
-    assert!(fail(&["score", "--model", &world.text("nothing"), "--records", &world.text("records.tfrecord")]).contains("nothing"));
+    assert!(
+        fail(&["score", "--model", &world.text("nothing"), "--records", &world.text("records.tfrecord")])
+            .contains("nothing")
+    );
 }
 
 #[test]

@@ -67,7 +67,15 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> Outcome {
 /// Writes the production model with seeded weights.
 pub(crate) fn write_production(folder: &Path, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
     let config = ModelConfig::from_yaml(PRODUCTION_CONFIG, Path::new("production config"))?;
-    write(folder, PRODUCTION_CONFIG, "segdense.json", &Schema::released().to_json(), &config, PRODUCTION_WIDTHS, seed)
+    write(
+        folder,
+        PRODUCTION_CONFIG,
+        "segdense.json",
+        &Schema::released().to_json(),
+        &config,
+        PRODUCTION_WIDTHS,
+        seed,
+    )
 }
 
 fn write(
