@@ -58,6 +58,9 @@ fn divide(values: &[f32], width: usize, once: impl Fn(usize) -> bool) -> (Vec<f3
     parts
 }
 
+type Parts = (Vec<f32>, Vec<f32>);
+
+#[allow(clippy::single_range_in_vec_init, reason = "a split declares ranges, here one")]
 fn splits(target: Target) {
     for seed in 0..6 {
         // Every candidate of a request carries the request's columns, so that both forms mean the same.
@@ -95,7 +98,7 @@ fn splits(target: Target) {
             let (shared, each) = divide(values, width, |column| once(name, column));
             (shared[..shared.len() / case.rows].to_vec(), each)
         });
-        let columns = |which: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| Columns {
+        let columns = |which: fn(&Parts) -> &Vec<f32>| Columns {
             continuous: Features::F32(which(&parts[0])),
             binary: Binary::Numbers(which(&parts[1])),
             user_embedding: Features::F32(which(&parts[2])),

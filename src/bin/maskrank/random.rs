@@ -92,7 +92,7 @@ fn write(
         std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     // Last, and by renaming: a folder with weights is a whole model.
-    Weights::seeded(config, widths, seed)?.write(&folder.join("model.safetensors"))?;
+    Weights::seeded(config, widths, seed)?.write(folder.join("model.safetensors"))?;
     Ok(())
 }
 
