@@ -9,7 +9,8 @@
 // Barriers     none: a candidate is one warp's
 // Numerics     f32 throughout, from the f32 logit; σ from exp(-|L|), so small probabilities keep their relative accuracy;
 //              tasks are added in order. logits holds L, the value after the affine map.
-//              A candidate that featurize gave a status keeps it and gets zeros; a value that is not finite gives NON_FINITE
+//              A candidate that featurize gave a status keeps it; a value that is not finite gives NON_FINITE. The score of
+//              either is NaN, and so are all values of the former
 // Limits       padded a multiple of 64; inputs and their row strides multiples of 16 bytes; up to MAX_TASKS tasks; rows may be 0
 #include "common/element.cuh"
 #include "common/params.cuh"
@@ -32,6 +33,7 @@ __device__ __forceinline__ void head(const HeadParams& params) {
     const uint32_t status = params.status[row];
     const bool is_ok = status == STATUS_OK;
 
+    const float nan = __int_as_float(0x7fc00000);
     float score = 0.0f;
     bool all_finite = true;
     for (uint32_t t = 0; t < params.num_tasks; ++t) {
@@ -53,14 +55,15 @@ __device__ __forceinline__ void head(const HeadParams& params) {
         score = __fmaf_rn(task.score_weight, params.uses_uncalibrated != 0 ? p : q, score);
         if (lane == 0) {
             const uint64_t at = row * params.num_tasks + t;
-            if (params.logits != nullptr) params.logits[at] = is_ok ? mapped : 0.0f;
-            if (params.probabilities != nullptr) params.probabilities[at] = is_ok ? p : 0.0f;
-            if (params.calibrated != nullptr) params.calibrated[at] = is_ok ? q : 0.0f;
+            if (params.logits != nullptr) params.logits[at] = is_ok ? mapped : nan;
+            if (params.probabilities != nullptr) params.probabilities[at] = is_ok ? p : nan;
+            if (params.calibrated != nullptr) params.calibrated[at] = is_ok ? q : nan;
         }
     }
     if (lane == 0) {
-        params.score[row] = is_ok ? score : 0.0f;
-        if (is_ok && !(all_finite && is_finite(score))) params.status[row] = STATUS_NON_FINITE;
+        const bool is_number = all_finite && is_finite(score);
+        params.score[row] = is_ok && is_number ? score : nan;
+        if (is_ok && !is_number) params.status[row] = STATUS_NON_FINITE;
     }
 }
 
