@@ -86,6 +86,30 @@ impl Program {
         units
     }
 
+    /// Whether launches of this program can use a kernel of one of its units.
+    pub(crate) fn uses(&self, entry: &str, precision: Precision) -> bool {
+        match entry.rsplit_once("_to_") {
+            Some((_, to)) => to == precision.to_string(),
+            None => entry.starts_with("gemm_") || entry.ends_with(&format!("_{}", precision)) || entry == self.head_entry(),
+        }
+    }
+
+    /// Shared memory of `featurize` beyond the manifest's: a row of x.
+    pub(crate) fn row_shared_bytes(&self) -> u32 {
+        (self.plan.padded(self.plan.featurize().output) * size_of::<f32>()) as u32
+    }
+
+    /// The head's kernel: tf32 activations are f32 words.
+    fn head_entry(&self) -> String {
+        let stored = if self.precision == Precision::Tf32 { Precision::F32 } else { self.precision };
+        format!("head_{stored}")
+    }
+
+    /// Most candidates of one batch.
+    pub(crate) fn max_candidates(&self) -> usize {
+        self.max_candidates
+    }
+
     /// The plan.
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan

@@ -5,7 +5,7 @@
 
 use half::{bf16, f16};
 
-use crate::batch::{Batch, Binary, Columns, Features, Request, Split};
+use crate::batch::{Batch, Binary, Columns, Features, Split};
 use crate::config::Widths;
 
 use super::layout::REGION_ALIGN;
@@ -39,6 +39,20 @@ pub(crate) struct Packed {
     pub(crate) candidates: usize,
     /// Bytes of the block.
     pub(crate) bytes: usize,
+}
+
+impl Packed {
+    /// No candidates.
+    pub(crate) fn empty(kind: Kind) -> Self {
+        Self {
+            kind,
+            binary_kind: params::BINARY_BYTES,
+            columns: [Source::default(); 5],
+            candidate_request: 0,
+            candidates: 0,
+            bytes: 0,
+        }
+    }
 }
 
 /// Type of a feature.
@@ -83,8 +97,18 @@ pub(crate) fn max_bytes(widths: Widths, split: &Split, candidates: usize) -> usi
         + regions
 }
 
-/// Packs a checked batch into the front of `into`, which holds `max_bytes` of the scorer.
-pub(crate) fn pack(batch: &Batch<'_>, widths: Widths, split: &Split, into: &mut [u8]) -> Packed {
+/// Packs a checked batch into the front of `into`, which holds `max_bytes` of the scorer. Finished pieces are handed
+/// to `sink` with their offset while packing goes on, so that their copy can start.
+///
+/// # Errors
+/// Those of `sink`.
+pub(crate) fn pack<E>(
+    batch: &Batch<'_>,
+    widths: Widths,
+    split: &Split,
+    into: &mut [u8],
+    sink: impl FnMut(usize, &[u8]) -> Result<(), E>,
+) -> Result<Packed, E> {
     let live = || batch.requests.iter().filter(|request| request.candidates > 0);
     let (candidates, requests) = (batch.candidates(), live().count());
     let (each, once) = (split.candidate_widths(widths), split.request_widths(widths));
@@ -97,7 +121,7 @@ pub(crate) fn pack(batch: &Batch<'_>, widths: Widths, split: &Split, into: &mut 
         params::BINARY_F32,
     );
 
-    let mut writer = Writer { into, at: 0 };
+    let mut writer = Writer { into, at: 0, handed: 0, sink, failed: None };
     let candidate_request = writer.start();
     for (index, request) in live().enumerate() {
         for _ in 0..request.candidates {
@@ -122,7 +146,8 @@ pub(crate) fn pack(batch: &Batch<'_>, widths: Widths, split: &Split, into: &mut 
         live().for_each(|request| writer.columns(&request.request, index, kind, binary_kind, once.binary, 1));
     }
     debug_assert!(requests <= candidates, "requests without candidates are left out");
-    Packed { kind, binary_kind, columns, candidate_request, candidates, bytes: writer.at }
+    let bytes = writer.finish()?;
+    Ok(Packed { kind, binary_kind, columns, candidate_request, candidates, bytes })
 }
 
 /// The kind that all have, else `mixed`; also when there are none.
@@ -145,12 +170,19 @@ fn kind_of_binary(binary: &Binary<'_>) -> u32 {
     }
 }
 
-struct Writer<'a> {
+/// Bytes of a piece that is worth a copy of its own.
+const PIECE_BYTES: usize = 1 << 20;
+
+struct Writer<'a, F, E> {
     into: &'a mut [u8],
     at: usize,
+    /// Bytes that the sink has been given.
+    handed: usize,
+    sink: F,
+    failed: Option<E>,
 }
 
-impl Writer<'_> {
+impl<E, F: FnMut(usize, &[u8]) -> Result<(), E>> Writer<'_, F, E> {
     /// Starts a region.
     fn start(&mut self) -> usize {
         self.at = self.at.next_multiple_of(REGION_ALIGN);
@@ -158,8 +190,26 @@ impl Writer<'_> {
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        self.into[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.into[self.at..self.at + piece.len()].copy_from_slice(piece);
+            self.at += piece.len();
+            if self.at - self.handed >= PIECE_BYTES {
+                self.hand();
+            }
+        }
+    }
+
+    fn hand(&mut self) {
+        let result = (self.sink)(self.handed, &self.into[self.handed..self.at]);
+        self.handed = self.at;
+        if let Err(error) = result {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn finish(mut self) -> Result<usize, E> {
+        self.hand();
+        self.failed.map_or(Ok(self.at), Err)
     }
 
     fn columns(&mut self, from: &Columns<'_>, index: usize, kind: Kind, binary: u32, width: usize, rows: usize) {

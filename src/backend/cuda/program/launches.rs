@@ -2,7 +2,6 @@
 
 use bytemuck::Zeroable;
 
-use crate::Precision;
 use crate::plan::{Epilogue, GemmGroup, HeadTask, LayerNormGroup, Norm, Step, View};
 
 use super::super::element;
@@ -228,7 +227,7 @@ impl Program {
         Launch {
             entry: format!("featurize_{}_to_{}", packed.kind, self.precision),
             grid: [grid_rows as u32, 1, 1],
-            extra_shared_bytes: (x_padded * size_of::<f32>()) as u32,
+            extra_shared_bytes: self.row_shared_bytes(),
             parameters: Parameters::Featurize(Box::new(params)),
         }
     }
@@ -251,10 +250,8 @@ impl Program {
         {
             *out = self.head_task(place, task, *weight, *score_weight);
         }
-        // tf32 activations are f32 words.
-        let stored = if self.precision == Precision::Tf32 { Precision::F32 } else { self.precision };
         Launch {
-            entry: format!("head_{stored}"),
+            entry: self.head_entry(),
             grid: [bucket.div_ceil(ROWS_PER_BLOCK) as u32, 1, 1],
             extra_shared_bytes: 0,
             parameters: Parameters::Head(Box::new(params)),

@@ -66,6 +66,11 @@ impl LaneMemory {
         }
     }
 
+    /// Logits, probabilities, calibrated probabilities.
+    pub(crate) fn per_task(&self) -> [Region; 3] {
+        [self.logits, self.probabilities, self.calibrated]
+    }
+
     /// Bytes of a lane's allocation.
     pub(crate) fn bytes(&self) -> usize {
         self.arena.bytes()

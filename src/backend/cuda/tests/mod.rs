@@ -1,0 +1,1 @@
+//! Kernels and programs on the PTX interpreter.
