@@ -5,6 +5,7 @@
 //! bounds, a barrier that not all threads reach) ends the launch with a [`Fault`] that names the place.
 #![forbid(unsafe_code)]
 
+mod artifacts;
 mod error;
 mod fault;
 mod float;
@@ -17,8 +18,9 @@ mod stats;
 mod syntax;
 mod tensor;
 
+pub use artifacts::{EntryInfo, Kernels};
 pub use error::{Error, Result};
 pub use fault::{Fault, FaultKind, Hazard, Site, Space};
 pub use launch::{Arg, Gpu, Launch, Module, Padding, Plain, Struct};
-pub use memory::{Access, BufferId};
+pub use memory::BufferId;
 pub use stats::{Count, Stats};

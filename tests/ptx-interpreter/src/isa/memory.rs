@@ -22,10 +22,6 @@ pub(crate) enum Sem {
 }
 
 impl Sem {
-    pub(crate) fn acquires(self) -> bool {
-        matches!(self, Self::Acquire | Self::AcqRel | Self::SeqCst)
-    }
-
     pub(crate) fn releases(self) -> bool {
         matches!(self, Self::Release | Self::AcqRel | Self::SeqCst)
     }

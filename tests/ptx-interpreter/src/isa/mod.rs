@@ -100,7 +100,8 @@ pub(crate) enum Op {
     Field { op: FieldOp, d: Reg, a: Reg, b: Option<Reg>, pos: W, len: W },
     Carry { op: CarryOp, d: W, a: W, b: W },
     Fp32 { op: FpOp, mode: FpMode, d: W, a: W, b: W, c: W },
-    Fp64 { op: FpOp, mode: FpMode, d: D, a: D, b: D, c: D },
+    /// Rounds to nearest.
+    Fp64 { op: FpOp, d: D, a: D, b: D, c: D },
     /// `f16`, `bf16` and their packed pairs.
     Half { op: FpOp, mode: FpMode, format: Half, packed: bool, d: W, a: W, b: W, c: W },
     Setp(Box<Setp>),
@@ -118,7 +119,8 @@ pub(crate) enum Op {
     Ld(Box<Mem>),
     St(Box<Mem>),
     Atom(Box<Atom>),
-    Fence { sem: Sem, scope: Scope },
+    /// Every fence acquires and releases.
+    Fence { scope: Scope },
     CpAsync(Box<CpAsync>),
     CpCommit,
     /// Waits until at most `keep` groups are pending; `all` commits what is open first.
@@ -158,8 +160,6 @@ pub(crate) struct Program {
     pub(crate) param_bytes: usize,
     pub(crate) static_shared: usize,
     pub(crate) dynamic_align: usize,
-    /// Whether an `extern .shared` array is used.
-    pub(crate) uses_dynamic: bool,
     pub(crate) local_bytes: usize,
     pub(crate) max_threads: Option<[u32; 3]>,
     /// Bytes of the module's constant variables.

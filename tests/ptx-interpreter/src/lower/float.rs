@@ -51,7 +51,7 @@ impl Builder<'_> {
                 return Err(m.bad("f64 is implemented with rounding to nearest only"));
             }
             let [d, a, b, c] = [0, 1, 2, 3].map(|i| self.double(st, at(i)));
-            return Ok(Op::Fp64 { op, mode, d: d?, a: a?, b: b?, c: c? });
+            return Ok(Op::Fp64 { op, d: d?, a: a?, b: b?, c: c? });
         }
         let (format, packed) = match ty {
             Ty::F32 => {

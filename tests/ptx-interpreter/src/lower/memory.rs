@@ -32,16 +32,16 @@ impl Builder<'_> {
             "atom" | "red" => self.atomic(base == "red", st, m),
             "membar" => {
                 let scope = m.need(&[("cta", Scope::Cta), ("gl", Scope::Gpu), ("sys", Scope::Sys)])?;
-                Ok(Op::Fence { sem: Sem::SeqCst, scope })
+                Ok(Op::Fence { scope })
             }
             "fence" => {
                 if m.has("proxy") || m.has("mbarrier_init") {
                     m.skip_where(|_| true);
                     return Ok(Op::Nop);
                 }
-                let sem = m.sem().unwrap_or(Sem::AcqRel);
+                m.sem();
                 let scope = m.scope().ok_or_else(|| m.bad("expected a scope"))?;
-                Ok(Op::Fence { sem, scope })
+                Ok(Op::Fence { scope })
             }
             "createpolicy" => {
                 m.skip_where(|_| true);

@@ -69,11 +69,9 @@ struct Builder<'m> {
     labels: Vec<Option<Pc>>,
     shared: usize,
     dynamic_align: usize,
-    uses_dynamic: bool,
     local: usize,
     /// Where `ret` of the function being inlined goes.
     return_labels: Vec<Pc>,
-    carry: Option<W>,
 }
 
 /// Decodes one entry of a module.
@@ -101,10 +99,8 @@ pub(crate) fn lower(module: &Module, entry: &str) -> Result<Program> {
         labels: Vec::new(),
         shared: 0,
         dynamic_align: 1,
-        uses_dynamic: false,
         local: 0,
         return_labels: Vec::new(),
-        carry: None,
     };
     let (constants, globals) = b.module_variables()?;
     let (params, param_bytes) = b.entry_params(f)?;
@@ -128,7 +124,6 @@ pub(crate) fn lower(module: &Module, entry: &str) -> Result<Program> {
         param_bytes,
         static_shared: b.shared,
         dynamic_align: b.dynamic_align,
-        uses_dynamic: b.uses_dynamic,
         local_bytes: b.local,
         max_threads: f.max_threads,
         constants,
@@ -163,7 +158,6 @@ impl Builder<'_> {
 
     fn shared_variable(&mut self, v: &Variable) -> Var {
         if v.unsized_array {
-            self.uses_dynamic = true;
             self.dynamic_align = self.dynamic_align.max(v.align as usize);
             return Var::Special(Special::DynamicShared);
         }

@@ -82,7 +82,7 @@ impl Warp {
                 let row = fp32_row(op, mode, r.w(a), r.w(b), r.w(c));
                 r.put_w(d, &row, m, r.w_ok(a) & r.w_ok(b) & r.w_ok(c));
             }
-            Op::Fp64 { op, mode: _, d, a, b, c } => {
+            Op::Fp64 { op, d, a, b, c } => {
                 let row = std::array::from_fn(|l| fp64(op, r.d(a)[l], r.d(b)[l], r.d(c)[l]));
                 r.put_d(d, &row, m, r.d_ok(a) & r.d_ok(b) & r.d_ok(c));
             }

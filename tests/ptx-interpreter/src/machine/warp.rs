@@ -262,7 +262,7 @@ impl Warp {
             Op::Ld(mem) => self.load(mem, m, env)?,
             Op::St(mem) => self.store(mem, m, env)?,
             Op::Atom(a) => self.atomic(a, m, env)?,
-            Op::Fence { sem: _, scope } => self.fence(*scope),
+            Op::Fence { scope } => self.fence(*scope),
             Op::CpAsync(c) => self.copy(c, m, env)?,
             Op::CpCommit => self.copies.commit(m),
             Op::CpWait { keep, all } => self.copy_wait(*keep, *all, m, env),

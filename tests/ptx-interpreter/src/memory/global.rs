@@ -24,7 +24,7 @@ pub struct BufferId(pub(crate) usize);
 
 /// What kernels may do with a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Reads only; a write is a fault.
     Input,
     /// Reads and writes.
@@ -62,7 +62,7 @@ struct Buffer {
 
 /// Device memory.
 #[derive(Default)]
-pub struct Device {
+pub(crate) struct Device {
     buffers: Vec<Buffer>,
     /// Words at which atomics of the running grid have published.
     pub(crate) sync: Mutex<HashMap<u64, Sync>>,
@@ -128,10 +128,6 @@ impl Device {
 
     pub(crate) fn name(&self, id: BufferId) -> &str {
         &self.buffers[id.0].name
-    }
-
-    pub(crate) fn len(&self, id: BufferId) -> usize {
-        self.buffers[id.0].bytes
     }
 
     /// Forgets who accessed what: a kernel boundary orders everything.

@@ -6,8 +6,8 @@ mod shadow;
 mod shared;
 
 pub(crate) use clock::{Clock, Sync};
-pub use global::{Access, BufferId, Device};
-pub(crate) use global::address;
+pub use global::BufferId;
+pub(crate) use global::{Access, Device, address};
 pub(crate) use shadow::{Actor, Conflict};
 pub(crate) use shared::{Shared, Wrong};
 

@@ -88,7 +88,6 @@ pub(crate) enum VarSpace {
 pub(crate) struct Variable {
     pub(crate) space: VarSpace,
     pub(crate) name: String,
-    pub(crate) ty: Ty,
     pub(crate) align: u32,
     /// Bytes; 0 with `unsized_array` for `extern .shared x[]`.
     pub(crate) bytes: u32,

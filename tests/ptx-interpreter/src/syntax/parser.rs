@@ -250,7 +250,7 @@ impl<'a> Parser<'a> {
         let elem = ty.bits().div_ceil(8);
         let bytes = if unsized_array { 0 } else { count.saturating_mul(elem) };
         let init = if self.eat('=') { Some(self.initializer(elem, bytes)?) } else { None };
-        Ok(Variable { space, name, ty, align: align.unwrap_or(elem), bytes, unsized_array, init, line })
+        Ok(Variable { space, name, align: align.unwrap_or(elem), bytes, unsized_array, init, line })
     }
 
     fn initializer(&mut self, elem: u32, bytes: u32) -> Result<Vec<u8>> {

@@ -3,3 +3,4 @@
 mod gemm;
 mod kernels;
 mod row_norm;
+mod speed;
