@@ -1,0 +1,307 @@
+//! Dispatch of arithmetic: rows in, rows out, with the lanes that are defined.
+
+use super::compare::{compare, convert, resize, test};
+use super::int;
+use super::regs::{LANES, Row, lanes};
+use super::warp::Warp;
+use crate::float::{Round, canonical, fp32, fp64, half_op};
+use crate::isa::{Cvt, Extend, FieldOp, FpMode, FpOp, Half, NumTy, Op, Pack, PredOp, Reg, Setp, CmpTy, W};
+use crate::memory::{generic, specific};
+
+impl Warp {
+    /// Everything that neither branches nor touches memory nor needs other lanes.
+    pub(crate) fn alu(&mut self, op: &Op, m: u32) {
+        let r = &mut self.regs;
+        match *op {
+            Op::MovW { d, a } => {
+                let (row, ok) = (*r.w(a), r.w_ok(a));
+                r.put_w(d, &row, m, ok);
+            }
+            Op::MovD { d, a } => {
+                let (row, ok) = (*r.d(a), r.d_ok(a));
+                r.put_d(d, &row, m, ok);
+            }
+            Op::Un { op, d, a } => {
+                let row = int::un(op, r.w(a));
+                r.put_w(d, &row, m, r.w_ok(a));
+            }
+            Op::Bin { op, d, a, b } => {
+                let row = int::bin(op, r.w(a), r.w(b));
+                r.put_w(d, &row, m, r.w_ok(a) & r.w_ok(b));
+            }
+            Op::Tri { op, d, a, b, c } => {
+                let row = int::tri(op, r.w(a), r.w(b), r.w(c));
+                r.put_w(d, &row, m, r.w_ok(a) & r.w_ok(b) & r.w_ok(c));
+            }
+            Op::Un64 { op, d, a } => {
+                let row = int::un64(op, r.d(a));
+                r.put_d(d, &row, m, r.d_ok(a));
+            }
+            Op::Bin64 { op, d, a, b } => {
+                let row = int::bin64(op, r.d(a), r.d(b));
+                r.put_d(d, &row, m, r.d_ok(a) & r.d_ok(b));
+            }
+            Op::Tri64 { op, d, a, b, c } => {
+                let row = int::tri64(op, r.d(a), r.d(b), r.d(c));
+                r.put_d(d, &row, m, r.d_ok(a) & r.d_ok(b) & r.d_ok(c));
+            }
+            Op::Shift64 { op, d, a, b } => {
+                let row = int::shift64(op, r.d(a), r.w(b));
+                r.put_d(d, &row, m, r.d_ok(a) & r.w_ok(b));
+            }
+            Op::Count64 { op, d, a } => {
+                let row: Row = std::array::from_fn(|l| int::count64(op, r.d(a)[l]));
+                r.put_w(d, &row, m, r.d_ok(a));
+            }
+            Op::MulWide { signed, d, a, b } => {
+                let row = int::mul_wide(signed, r.w(a), r.w(b));
+                r.put_d(d, &row, m, r.w_ok(a) & r.w_ok(b));
+            }
+            Op::MadWide { signed, d, a, b, c } => {
+                let mut row = int::mul_wide(signed, r.w(a), r.w(b));
+                for (x, c) in row.iter_mut().zip(r.d(c)) {
+                    *x = x.wrapping_add(*c);
+                }
+                r.put_d(d, &row, m, r.w_ok(a) & r.w_ok(b) & r.d_ok(c));
+            }
+            Op::Field { op, d, a, b, pos, len } => self.field(op, d, a, b, pos, len, m),
+            Op::Carry { op, d, a, b } => {
+                let mut row = [0; LANES];
+                for l in lanes(m) {
+                    let carry = if op.carry_in { u64::from(self.carry >> l & 1) } else { 0 };
+                    let (x, y) = (u64::from(r.w(a)[l]), u64::from(r.w(b)[l]));
+                    let wide = if op.subtract { x.wrapping_sub(y).wrapping_sub(carry) } else { x + y + carry };
+                    row[l] = wide as u32;
+                    if op.carry_out {
+                        self.carry = self.carry & !(1 << l) | ((wide >> 32) as u32 & 1) << l;
+                    }
+                }
+                r.put_w(d, &row, m, r.w_ok(a) & r.w_ok(b));
+            }
+            Op::Fp32 { op, mode, d, a, b, c } => {
+                let row = fp32_row(op, mode, r.w(a), r.w(b), r.w(c));
+                r.put_w(d, &row, m, r.w_ok(a) & r.w_ok(b) & r.w_ok(c));
+            }
+            Op::Fp64 { op, d, a, b, c } => {
+                let row = std::array::from_fn(|l| fp64(op, r.d(a)[l], r.d(b)[l], r.d(c)[l]));
+                r.put_d(d, &row, m, r.d_ok(a) & r.d_ok(b) & r.d_ok(c));
+            }
+            Op::Half { op, mode, format, packed, d, a, b, c } => {
+                let row = half_row(op, mode, format, packed, [r.w(a), r.w(b), r.w(c)]);
+                r.put_w(d, &row, m, r.w_ok(a) & r.w_ok(b) & r.w_ok(c));
+            }
+            Op::Setp(ref s) => self.setp(s, m),
+            Op::Set { cmp, ty, ftz, float, d, a, b } => {
+                let yes = if float { 1f32.to_bits() } else { u32::MAX };
+                let at = |l| if compare(cmp, ty, ftz, r.lane(a, l), r.lane(b, l)) { yes } else { 0 };
+                let row: Row = std::array::from_fn(at);
+                r.put_w(d, &row, m, r.ok(a) & r.ok(b));
+            }
+            Op::TestP { kind, ty, d, a } => {
+                let bits = lanes(m).filter(|&l| test(kind, ty, r.lane(a, l))).fold(0, |s, l| s | 1 << l);
+                r.put_p(d, bits, m, r.ok(a));
+            }
+            Op::Pred { op, d, a, b } => {
+                let (x, y) = (r.p(a), r.p(b));
+                let value = match op {
+                    PredOp::Mov => x,
+                    PredOp::Not => !x,
+                    PredOp::And => x & y,
+                    PredOp::Or => x | y,
+                    PredOp::Xor => x ^ y,
+                };
+                r.put_p(d, value, m, r.p_ok(a) & r.p_ok(b));
+            }
+            Op::SelW { d, a, b, p } => {
+                let pick = r.p(p);
+                let row: Row = std::array::from_fn(|l| if pick >> l & 1 == 1 { r.w(a)[l] } else { r.w(b)[l] });
+                r.put_w(d, &row, m, r.p_ok(p) & (pick & r.w_ok(a) | !pick & r.w_ok(b)));
+            }
+            Op::SelD { d, a, b, p } => {
+                let pick = r.p(p);
+                let row = std::array::from_fn(|l| if pick >> l & 1 == 1 { r.d(a)[l] } else { r.d(b)[l] });
+                r.put_d(d, &row, m, r.p_ok(p) & (pick & r.d_ok(a) | !pick & r.d_ok(b)));
+            }
+            Op::Extend { kind, d, a } => self.each(d, a, m, |x| match kind {
+                Extend::Zero(bits) => resize(x, bits, false),
+                Extend::Sign { from, to } => resize(resize(x, from, true), to, false),
+            }),
+            Op::Cvt { ref spec, d, a, b } => self.cvt(spec, d, a, b, m),
+            Op::Pack(ref p) => self.pack(p, m),
+            Op::CvtaFrom { space, d, a } => self.each(Reg::D(d), Reg::D(a), m, |x| generic(space, x)),
+            // The offset in the window; an address of another space stays as it is and fails when used.
+            Op::CvtaTo { space, d, a } => self.each(d, Reg::D(a), m, |x| match specific(x) {
+                (s, at) if s == space => at,
+                _ => x | 1 << 31,
+            }),
+            Op::IsSpace { space, d, a } => {
+                let bits = lanes(m).filter(|&l| specific(r.d(a)[l]).0 == space).fold(0, |s, l| s | 1 << l);
+                r.put_p(d, bits, m, r.d_ok(a));
+            }
+            // The warp's loop handles all others.
+            _ => {}
+        }
+    }
+
+    fn each(&mut self, d: Reg, a: Reg, m: u32, f: impl Fn(u64) -> u64) {
+        let r = &mut self.regs;
+        let ok = r.ok(a);
+        match (d, a) {
+            (Reg::D(d), Reg::W(a)) => {
+                let row = r.w(a).map(|x| f(x.into()));
+                r.put_d(d, &row, m, ok);
+            }
+            (Reg::D(d), Reg::D(a)) => {
+                let row = r.d(a).map(f);
+                r.put_d(d, &row, m, ok);
+            }
+            (Reg::W(d), Reg::W(a)) => {
+                let row = r.w(a).map(|x| f(x.into()) as u32);
+                r.put_w(d, &row, m, ok);
+            }
+            (Reg::W(d), Reg::D(a)) => {
+                let row = r.d(a).map(|x| f(x) as u32);
+                r.put_w(d, &row, m, ok);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the operands of one instruction")]
+    fn field(&mut self, op: FieldOp, d: Reg, a: Reg, b: Option<Reg>, pos: W, len: W, m: u32) {
+        let bits = if matches!(d, Reg::D(_)) { 64 } else { 32 };
+        let r = &mut self.regs;
+        let ok = r.ok(a) & b.map_or(u32::MAX, |b| r.ok(b)) & r.w_ok(pos) & r.w_ok(len);
+        let row: [u64; LANES] = std::array::from_fn(|l| {
+            let (x, p, n) = (r.lane(a, l), r.w(pos)[l], r.w(len)[l]);
+            match op {
+                FieldOp::Insert => int::insert(x, b.map_or(0, |b| r.lane(b, l)), p, n, bits),
+                FieldOp::ExtractU => int::extract(x, p, n, bits, false),
+                FieldOp::ExtractS => int::extract(x, p, n, bits, true),
+            }
+        });
+        match d {
+            Reg::D(d) => r.put_d(d, &row, m, ok),
+            Reg::W(d) => r.put_w(d, &row.map(|x| x as u32), m, ok),
+        }
+    }
+
+    fn setp(&mut self, s: &Setp, m: u32) {
+        let r = &mut self.regs;
+        let ok = r.ok(s.a) & r.ok(s.b);
+        let ballot = |f: &dyn Fn(usize) -> bool| lanes(m).filter(|&l| f(l)).fold(0u32, |b, l| b | 1 << l);
+        let (a, b) = (s.a, s.b);
+        let low = match (s.ty, a, b) {
+            // The comparison of loop counters and bounds.
+            (CmpTy::S32 | CmpTy::U32, Reg::W(a), Reg::W(b)) => {
+                let (x, y) = (r.w(a), r.w(b));
+                ballot(&|l| compare(s.cmp, s.ty, false, x[l].into(), y[l].into()))
+            }
+            _ => ballot(&|l| compare(s.cmp, s.ty, s.ftz, r.lane(a, l), r.lane(b, l))),
+        };
+        let packed = matches!(s.ty, CmpTy::Packed(_));
+        let high = if packed {
+            ballot(&|l| compare(s.cmp, s.ty, s.ftz, r.lane(a, l) >> 16, r.lane(b, l) >> 16))
+        } else {
+            !low
+        };
+        let (with, with_ok) = match s.combine {
+            Some((_, p)) => (r.p(p), r.p_ok(p)),
+            None => (u32::MAX, u32::MAX),
+        };
+        let join = |x: u32| match s.combine {
+            Some((PredOp::And, _)) => x & with,
+            Some((PredOp::Or, _)) => x | with,
+            Some((PredOp::Xor, _)) => x ^ with,
+            _ => x,
+        };
+        r.put_p(s.d, join(low), m, ok & with_ok);
+        if let Some(q) = s.q {
+            r.put_p(q, join(high), m, ok & with_ok);
+        }
+    }
+
+    fn cvt(&mut self, spec: &Cvt, d: Reg, a: Reg, b: Option<W>, m: u32) {
+        let shift = match spec.to {
+            NumTy::F16x2 | NumTy::Bf16x2 if spec.from == NumTy::F32 => Some(16),
+            NumTy::E4m3x2 | NumTy::E5m2x2 if spec.from == NumTy::F32 => Some(8),
+            _ => None,
+        };
+        if let (Some(shift), Some(b)) = (shift, b) {
+            // The first source goes to the high part.
+            let r = &mut self.regs;
+            let ok = r.ok(a) & r.w_ok(b);
+            for l in lanes(m) {
+                let value = convert(spec, r.lane(a, l)) << shift | convert(spec, r.w(b)[l].into());
+                r.put_lane(d, l, value);
+            }
+            if let Reg::W(w) = d {
+                let row = *r.w(w);
+                r.put_w(w, &row, m, ok);
+            }
+            return;
+        }
+        let parts = match spec.from {
+            NumTy::E4m3x2 | NumTy::E5m2x2 => Some((8, 16)),
+            NumTy::F16x2 | NumTy::Bf16x2 => Some((16, if matches!(spec.to, NumTy::E4m3x2 | NumTy::E5m2x2) { 8 } else { 16 })),
+            _ => None,
+        };
+        match parts {
+            Some((from, to)) => self.each(d, a, m, |x| convert(spec, x) | convert(spec, x >> from) << to),
+            None => self.each(d, a, m, |x| convert(spec, x)),
+        }
+    }
+
+    fn pack(&mut self, p: &Pack, m: u32) {
+        let r = &mut self.regs;
+        let bits = u32::from(p.bits);
+        let mask = if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };
+        let ok = if p.join { p.parts.iter().fold(u32::MAX, |s, x| s & r.ok(*x)) } else { r.ok(p.whole) };
+        for l in lanes(m) {
+            if p.join {
+                let value = p.parts.iter().rev().fold(0u64, |s, x| s << bits | r.lane(*x, l) & mask);
+                r.put_lane(p.whole, l, value);
+            } else {
+                let value = r.lane(p.whole, l);
+                for (i, part) in p.parts.iter().enumerate() {
+                    r.put_lane(*part, l, value >> (bits * i as u32) & mask);
+                }
+            }
+        }
+        let written: &[Reg] = if p.join { std::slice::from_ref(&p.whole) } else { &p.parts };
+        for d in written {
+            match *d {
+                Reg::W(w) => {
+                    let row = *r.w(w);
+                    r.put_w(w, &row, m, ok);
+                }
+                Reg::D(w) => {
+                    let row = *r.d(w);
+                    r.put_d(w, &row, m, ok);
+                }
+            }
+        }
+    }
+}
+
+/// The plain modes of the common operations in loops that the compiler can widen, the others lane by lane.
+fn fp32_row(op: FpOp, mode: FpMode, a: &Row, b: &Row, c: &Row) -> Row {
+    let f = f32::from_bits;
+    if mode.round == Round::Nearest && !mode.ftz && !mode.sat {
+        match op {
+            FpOp::Add => return int::zip(a, b, |x, y| canonical(f(x) + f(y))),
+            FpOp::Sub => return int::zip(a, b, |x, y| canonical(f(x) - f(y))),
+            FpOp::Mul => return int::zip(a, b, |x, y| canonical(f(x) * f(y))),
+            FpOp::Fma => return int::zip3(a, b, c, |x, y, z| canonical(f(x).mul_add(f(y), f(z)))),
+            _ => {}
+        }
+    }
+    std::array::from_fn(|l| fp32(op, mode, a[l], b[l], c[l]))
+}
+
+fn half_row(op: FpOp, mode: FpMode, format: Half, packed: bool, rows: [&Row; 3]) -> Row {
+    let [a, b, c] = rows;
+    std::array::from_fn(|l| {
+        let low = half_op(op, mode, format, a[l], b[l], c[l]);
+        if packed { low | half_op(op, mode, format, a[l] >> 16, b[l] >> 16, c[l] >> 16) << 16 } else { low }
+    })
+}
