@@ -1,5 +1,7 @@
 //! Executors of plans: one folder a backend. They never import each other.
 
+pub(crate) mod cpu;
+
 use std::fmt;
 use std::sync::Arc;
 
