@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use crate::backend::{Call, Lane};
 use crate::{Result, Scores};
 
+use super::isa::Isa;
 use super::gemm::{Product, finish_norm, strips};
 use super::head::Sink;
 use super::memory::{Arena, Shared};
@@ -68,9 +69,10 @@ impl<K: Kernel> CpuLane<K> {
         let (threads, max) = (executor.threads(), executor.max_candidates);
         let program = &executor.program;
         let shared = Buffers::new(&program.by_step, max.min(shared_block))?;
+        let by_blocks = executor.by_blocks(threads, max);
         let threads = (0..threads)
             .map(|_| {
-                let own = executor.by_blocks(max).then(|| Buffers::new(&program.depth_first, max.min(block)));
+                let own = by_blocks.then(|| Buffers::new(&program.depth_first, max.min(block)));
                 let scratch = Scratch::new(program, max.min(block.max(shared_block)))?;
                 Ok(ThreadBuffers { scratch, own: own.transpose()? })
             })
@@ -87,8 +89,9 @@ impl<K: Kernel> Lane for CpuLane<K> {
         if candidates == 0 {
             return Ok(());
         }
-        let run = || {
-            if executor.by_blocks(candidates) {
+        let several = self.threads.len() > 1;
+        let mut run = || {
+            if executor.by_blocks(self.threads.len(), candidates) {
                 by_blocks(&executor, &mut self.threads, call, candidates, &sink);
             } else {
                 by_step(&executor, &mut self.threads, &mut self.shared, call, candidates, &sink);
@@ -96,6 +99,8 @@ impl<K: Kernel> Lane for CpuLane<K> {
         };
         match &executor.pool {
             Some(pool) => pool.install(run),
+            // Enter the ambient pool once, not once a phase.
+            None if several => rayon::scope(|_| run()),
             None => run(),
         }
         Ok(())
@@ -103,7 +108,7 @@ impl<K: Kernel> Lane for CpuLane<K> {
 }
 
 /// Runs `work` on each of the threads' buffers, side by side.
-fn on_threads<T: Send>(threads: &mut [T], work: impl Fn(&mut T) + Sync) {
+fn on_threads<T: Send>(threads: &mut [T], work: impl Fn(&mut T) + Send + Sync) {
     match threads {
         [one] => work(one),
         all => all.par_iter_mut().with_max_len(1).for_each(work),
@@ -127,7 +132,9 @@ fn by_blocks<K: Kernel>(
     let bound = |block: usize| (block * panels / blocks * PANEL).min(candidates);
     let next = AtomicUsize::new(0);
     on_threads(threads, |thread| {
-        let ThreadBuffers { scratch, own: Some(own) } = thread else { return };
+        let ThreadBuffers { scratch, own: Some(own) } = thread else {
+            unreachable!("a lane that works by blocks has a workspace for each thread")
+        };
         let workspace = own.workspace();
         let session = kernel.session();
         loop {

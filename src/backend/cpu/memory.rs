@@ -59,8 +59,15 @@ impl<E: Copy> Arena<E> {
 /// Memory that several threads write to at once, each its own part.
 ///
 /// Whoever dereferences says why no other thread is there.
-#[derive(Clone, Copy)]
 pub(super) struct Shared<E>(*mut E);
+
+impl<E> Clone for Shared<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Shared<E> {}
 
 // SAFETY: only a pointer; every use of it is in an unsafe block that proves its part to be its own.
 unsafe impl<E: Send> Send for Shared<E> {}

@@ -180,8 +180,7 @@ impl<K: Kernel> CpuExecutor<K> {
     }
 
     /// Whether each thread takes its own candidates, rather than a share of every step.
-    fn by_blocks(&self, candidates: usize) -> bool {
-        let threads = self.threads();
+    fn by_blocks(&self, threads: usize, candidates: usize) -> bool {
         threads == 1 || candidates.div_ceil(PANEL) * PANEL >= threads * self.tuning.own_from
     }
 }
