@@ -32,7 +32,7 @@ mod scores;
 pub mod truth;
 pub mod weights;
 
-pub use backend::{Backend, Device, Entry, Listing, Precision, devices};
+pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use config::ModelConfig;
 pub use error::{Error, Result};

@@ -109,7 +109,7 @@ impl HeadOp {
                 score += f64::from(weight) * if calibrated { corrected } else { probability };
                 let at = candidate * self.tasks.len() + t;
                 let values = [
-                    (sink.logits, logit),
+                    (sink.logits, mapped as f32),
                     (sink.probabilities, probability as f32),
                     (sink.calibrated, corrected as f32),
                 ];

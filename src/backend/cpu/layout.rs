@@ -58,11 +58,12 @@ struct Matrix {
 impl Layout {
     pub(super) fn new(plan: &Plan, order: Order) -> Self {
         let mut matrices = matrices(plan);
-        let order = match order {
-            Order::ByStep => places(plan),
-            Order::DepthFirst => depth_first(plan),
+        let (order, times): (Vec<Place>, Vec<usize>) = match order {
+            // Groups of one step run at the same time.
+            Order::ByStep => places(plan).into_iter().map(|place| (place, place.step)).unzip(),
+            Order::DepthFirst => depth_first(plan).into_iter().zip(0..).unzip(),
         };
-        let columns = assign(plan, &order, &mut matrices);
+        let columns = assign(plan, &order, &times, &mut matrices);
         Self { order, columns, matrices }
     }
 
@@ -170,17 +171,17 @@ fn depth_first(plan: &Plan) -> Vec<Place> {
 }
 
 /// Gives each matrix the first gap that is free for its whole life; returns the columns needed.
-fn assign(plan: &Plan, order: &[Place], matrices: &mut [Matrix]) -> usize {
+fn assign(plan: &Plan, order: &[Place], times: &[usize], matrices: &mut [Matrix]) -> usize {
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; matrices.len()];
     let mut touch = |view: View, time: usize| {
         let life = &mut lives[find(matrices, view)];
         *life = Some(life.map_or((time, time), |(birth, _)| (birth, time)));
     };
-    for (time, &place) in order.iter().enumerate() {
+    for (&place, &time) in order.iter().zip(times) {
         let (inputs, output) = views(plan, place);
         inputs.into_iter().chain([output]).for_each(|view| touch(view, time));
     }
-    plan.head().tasks.iter().for_each(|task| touch(task.input, order.len()));
+    plan.head().tasks.iter().for_each(|task| touch(task.input, usize::MAX));
 
     let mut by_birth: Vec<usize> = (0..matrices.len()).collect();
     by_birth.sort_by_key(|&m| lives[m]);

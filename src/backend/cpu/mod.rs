@@ -39,29 +39,18 @@ use self::isa::Portable;
 use self::lane::CpuLane;
 use self::micro::{F32, F32Tile, Kernel, PANEL};
 use self::program::Program;
-use super::{Device, Executor, Lane, Options};
+use super::{Device, Entry, Executor, Lane, Listing, Options};
 
 /// Column alignment of a plan for this backend.
-pub(crate) const COLUMN_ALIGN: usize = micro::STRIP;
+pub(super) const ALIGN: usize = micro::STRIP;
 
-/// Packs a plan's weights for the best kernel that computes the precision here.
+/// Packs a plan's weights for the best kernel that computes the precision here, or for the one that is named.
 ///
 /// # Errors
-/// A precision that this backend does not offer; no memory; a thread pool that cannot start.
-pub(crate) fn build(plan: &Plan, options: &Options) -> Result<Arc<dyn Executor>> {
-    build_with(plan, options, None)
-}
-
-/// As [`build`], with the kernel named.
-///
-/// # Errors
-/// As [`build`]; a kernel that does not compute the precision, or cannot run here.
-pub(crate) fn build_with(
-    plan: &Plan,
-    options: &Options,
-    forced: Option<CpuKernel>,
-) -> Result<Arc<dyn Executor>> {
-    let (kernel, name) = kernel::choose(options.precision, forced)?;
+/// A precision that this backend does not offer; a named kernel that does not compute it or cannot run here; no
+/// memory; a thread pool that cannot start.
+pub(super) fn build(plan: &Plan, options: &Options) -> Result<Arc<dyn Executor>> {
+    let (kernel, name) = kernel::choose(options.precision, options.cpu_kernel)?;
     #[cfg(target_arch = "x86_64")]
     {
         let gone = || Error::BackendUnavailable { backend: Backend::Cpu, reason: name.clone() };
@@ -193,6 +182,23 @@ impl<K: Kernel> Executor for CpuExecutor<K> {
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {
         Ok(Box::new(CpuLane::new(self)?))
     }
+}
+
+/// The processor and its kernels, for `devices`.
+pub(super) fn list() -> Listing {
+    let mut details = Vec::new();
+    for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+        if let Ok((_, name)) = kernel::choose(precision, None) {
+            let (label, prefix) = match precision {
+                Precision::Bf16 => ("bf16", "bf16 "),
+                Precision::F16 => ("f16", "f16 "),
+                _ => ("f32", "f32 "),
+            };
+            details.push((label, name.trim_start_matches(prefix).to_owned()));
+        }
+    }
+    let entry = Entry { name: processor_name(), details };
+    Listing { backend: Backend::Cpu, present: vec![entry], absent: None }
 }
 
 /// The processor's own name, and how many threads it runs.
