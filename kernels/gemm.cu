@@ -1,8 +1,8 @@
 // gemm: grouped matrix products with a fused epilogue; one group a linear layer, all groups of a step in one launch.
 //
-//   out_g = epilogue( a_g · b_gᵀ + bias_g )        epilogue: none, relu, ⊙ factor_g, layer norm
+//   out_g = epilogue( a_g · b_gᵀ · scale_g + bias_g )        epilogue: none, relu, ⊙ factor_g, layer norm
 //
-// Operands     a (rows, k)  b (n, k)  bias (n) f32  factor, out (rows, n); row-major, K contiguous; a, factor and out are
+// Operands     a (rows, k)  b (n, k)  scale, bias (n) f32  factor, out (rows, n); row-major, K contiguous; a, factor and out are
 //              column ranges of wider buffers (strides), b is packed. k and n are padded to 64 with zeros, rows is ragged.
 // Tile         BLOCK_M candidates × BLOCK_N features, K in steps of BLOCK_K_BYTES bytes, NUM_STAGES buffers; three shapes,
 //              chosen by the number of candidates. grid.x: column tiles of all groups in order; grid.y: row tiles.
@@ -11,8 +11,8 @@
 //              before it, which is then refilled   (2) after the last step: the stages become the epilogue's slices
 //              (3) norm: all of the block's sums are visible before its ticket is drawn   (4) the ticket is known to all
 // Numerics     a, b, factor, out of one type (f32, tf32 in f32 words, bf16, f16); products added in f32, k ascending,
-//              one chain per output, never split: bits do not depend on tile, batch or neighbours. Bias, factor and norm in
-//              f32, one rounding at the store. Norm: variance in two passes over f32 sums, epsilon from the group.
+//              one chain per output, never split: bits do not depend on tile, batch or neighbours. Scale, bias, factor and
+//              norm in f32, one rounding at the store. Norm: variance in two passes over f32 sums, epsilon from the group.
 // Limits       k, n multiples of 64; pointers and row strides multiples of 16 bytes; up to MAX_GROUPS groups; rows may be 0
 // Not done     split-K: it would fill more SMs at few candidates, but tie a candidate's bits to the batch
 #include "common/accumulator.cuh"

@@ -60,6 +60,7 @@ __device__ __forceinline__ void head(const HeadParams& params) {
             if (params.calibrated != nullptr) params.calibrated[at] = is_ok ? q : nan;
         }
     }
+    __syncwarp();  // all lanes have read the status that lane 0 may now replace
     if (lane == 0) {
         const bool is_number = all_finite && is_finite(score);
         params.score[row] = is_ok && is_number ? score : nan;

@@ -17,6 +17,9 @@
 //! ```
 
 mod architecture;
+#[cfg(test)]
+extern crate self as maskrank;
+
 mod backend;
 pub mod batch;
 pub mod config;

@@ -1,23 +1,27 @@
 // What happens to four neighbouring sums of a row before they are stored.
 //
-// A functor is made once for a lane's four columns (the bias is read then) and called for each of its rows. Rows and
+// A functor is made once for a lane's four columns (scale and bias are read then) and called for each of its rows. Rows and
 // columns that it is called with exist. Pad columns hold zeros: their weights, bias and factor are zero.
 #pragma once
 #include "element.cuh"
 #include "params.cuh"
 
-// out = acc + bias
+// out = acc · scale + bias; without a scale, by 1, which is exact
 template <typename Element>
 struct EpilogueBias {
     static constexpr bool NORMALISES = false;
     const GemmGroup& group;
     const uint32_t column;
-    const float4 bias;
+    const float4 scale, bias;
 
     __device__ __forceinline__ EpilogueBias(const GemmGroup& group, uint32_t column)
-        : group(group), column(column), bias(F32::load4(group.bias, column)) {}
+        : group(group),
+          column(column),
+          scale(group.scale == nullptr ? make_float4(1.0f, 1.0f, 1.0f, 1.0f) : F32::load4(group.scale, column)),
+          bias(F32::load4(group.bias, column)) {}
     __device__ __forceinline__ float4 sum(float4 v) const {
-        return make_float4(v.x + bias.x, v.y + bias.y, v.z + bias.z, v.w + bias.w);
+        return make_float4(__fmaf_rn(v.x, scale.x, bias.x), __fmaf_rn(v.y, scale.y, bias.y),
+                           __fmaf_rn(v.z, scale.z, bias.z), __fmaf_rn(v.w, scale.w, bias.w));
     }
     __device__ __forceinline__ void store(uint32_t row, float4 v) const {
         Element::store4(group.out, static_cast<uint64_t>(row) * group.out_stride + column, v);
@@ -25,7 +29,7 @@ struct EpilogueBias {
     __device__ __forceinline__ void operator()(uint32_t row, float4 v) const { store(row, sum(v)); }
 };
 
-// out = max(acc + bias, 0); a NaN stays one, so that it can be reported
+// out = max(acc · scale + bias, 0); a NaN stays one, so that it can be reported
 template <typename Element>
 struct EpilogueBiasRelu : EpilogueBias<Element> {
     using EpilogueBias<Element>::EpilogueBias;
@@ -36,7 +40,7 @@ struct EpilogueBiasRelu : EpilogueBias<Element> {
     }
 };
 
-// out = (acc + bias) ⊙ factor: the instance-guided mask
+// out = (acc · scale + bias) ⊙ factor: the instance-guided mask
 template <typename Element>
 struct EpilogueBiasMask : EpilogueBias<Element> {
     using EpilogueBias<Element>::EpilogueBias;
@@ -48,7 +52,7 @@ struct EpilogueBiasMask : EpilogueBias<Element> {
     }
 };
 
-// scratch = acc + bias in f32; the last tile of a row of tiles normalises (gemm.cu)
+// scratch = acc · scale + bias in f32; the last tile of a row of tiles normalises (gemm.cu)
 template <typename Element>
 struct EpilogueBiasNorm : EpilogueBias<Element> {
     static constexpr bool NORMALISES = true;

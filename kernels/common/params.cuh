@@ -22,6 +22,7 @@ constexpr uint32_t BINARY_F32 = 2;    // one f32 each
 struct GemmGroup {
     const void* a;       // (rows, k)
     const void* b;       // (n, k), rows follow each other
+    const float* scale;  // (n) or null: sums are multiplied by it before the bias is added
     const float* bias;   // (n)
     void* out;           // (rows, n)
     const void* factor;  // (rows, n): multiplied in, epilogue `mask`

@@ -57,7 +57,7 @@ impl CudaLane {
             )));
         }
         let memory = DeviceMemory::new(gpu, program.lane.bytes())?;
-        memory.clear()?; // tickets start at zero; so does everything else
+        memory.clear(program.lane.tickets.offset, program.lane.tickets.bytes)?;
         let stream = Stream::new(gpu)?;
         let inputs = PinnedMemory::new(gpu, program.lane.inputs.bytes)?;
         let mut arena = Arena::default();

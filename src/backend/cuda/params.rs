@@ -46,6 +46,7 @@ twins! {
     struct GemmGroup {
         a: u64,
         b: u64,
+        scale: u64,
         bias: u64,
         out: u64,
         factor: u64,

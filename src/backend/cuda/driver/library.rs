@@ -75,9 +75,9 @@ macro_rules! driver {
     ($($method:ident = $symbol:literal ($($argument:ident: $kind:ty),*);)*) => {
         /// The driver's functions.
         pub(crate) struct Driver {
-            $($method: unsafe extern "C" fn($($kind),*) -> Code,)*
-            /// Keeps the functions mapped.
-            _library: Library,
+            $(pub(in crate::backend::cuda) $method: unsafe extern "C" fn($($kind),*) -> Code,)*
+            /// Keeps the functions mapped; none where they are part of the program.
+            pub(in crate::backend::cuda) library: Option<Library>,
         }
 
         impl Driver {
@@ -93,7 +93,7 @@ macro_rules! driver {
                         }
                     };
                 )*
-                Ok(Self { $($method,)* _library: library })
+                Ok(Self { $($method,)* library: Some(library) })
             }
 
             $(

@@ -42,11 +42,12 @@ impl DeviceMemory {
         self.settle()
     }
 
-    /// Fills with zeros.
-    pub(crate) fn clear(&self) -> Result<()> {
+    /// Fills a range with zeros.
+    pub(crate) fn clear(&self, offset: usize, bytes: usize) -> Result<()> {
+        assert!(offset + bytes <= self.bytes, "{bytes} bytes at {offset} of {}", self.bytes);
         let _current = self.gpu.enter()?;
-        // SAFETY: the range is ours.
-        let code = unsafe { self.gpu.driver().memset(self.address, 0, self.bytes) };
+        // SAFETY: the range is ours (asserted above).
+        let code = unsafe { self.gpu.driver().memset(self.address + offset as u64, 0, bytes) };
         self.gpu.check("clear device memory", code)?;
         self.settle()
     }

@@ -2,7 +2,7 @@
 
 mod context;
 mod graph;
-mod library;
+pub(super) mod library;
 mod memory;
 mod probe;
 
