@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use maskrank::config::{Case, EMBEDDINGS};
-use maskrank::plan::{Plan, Step};
+use maskrank::plan::{Folding, Plan, Step};
 use maskrank::weights::{Kind, Weights, expected, seeded};
 use maskrank::{Architecture, Model};
 
@@ -23,7 +23,7 @@ fn every_golden_case_opens_and_can_be_planned() {
         let tasks: Vec<&str> = model.tasks().iter().map(|task| task.name.as_str()).collect();
         assert_eq!(tasks, case.tasks, "{name}");
         assert_eq!(model.widths(), case.widths, "{name}");
-        let plan = Plan::build(model.config(), model.widths(), model.weights(), 1);
+        let plan = Plan::build(model.config(), model.widths(), model.weights(), 1, Folding::Weights);
         assert_eq!(plan.head().tasks.len(), tasks.len(), "{name}");
     }
 }
@@ -87,7 +87,7 @@ fn the_production_architecture_has_its_known_size() {
 fn the_architecture_counts_what_the_plan_counts() {
     for name in STORED {
         let (model, _) = Model::open_case(golden(name)).unwrap();
-        let plan = Plan::build(model.config(), model.widths(), model.weights(), 8);
+        let plan = Plan::build(model.config(), model.widths(), model.weights(), 8, Folding::Weights);
         let planned = plan.steps.iter().filter(|step| matches!(step, Step::Gemm(_) | Step::Head(_)));
         let planned: f64 = planned.map(|step| plan.step_cost(step).flops).sum();
         let architecture = Architecture::new(model.config(), model.widths()).unwrap();

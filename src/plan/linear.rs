@@ -13,6 +13,9 @@ pub struct Linear {
     pub out_features: usize,
     /// Input features.
     pub in_features: usize,
+    /// Multiplies the sums before the bias is added, (out_features): a batch norm's scale under
+    /// [`super::Folding::Epilogues`].
+    pub scale: Option<Vec<f64>>,
     /// Folded bias, (out_features).
     pub bias: Vec<f64>,
     pub(super) weights: Arc<Weights>,
