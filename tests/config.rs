@@ -141,6 +141,13 @@ fn absent_fields_have_the_released_defaults() {
 }
 
 #[test]
+fn an_anchor_of_a_skipped_section_can_be_used() {
+    let text = TRAINING.replace("num_train_steps: 10", "num_train_steps: &ten 10").replace("[24]", "[*ten]");
+    let Some(Network::MaskNet(net)) = read(&text).unwrap().backbone else { panic!("the backbone is gone") };
+    assert_eq!(net.output_size(), 10);
+}
+
+#[test]
 fn a_used_variable_is_expanded_and_an_unset_one_is_named() {
     // Cargo sets this one for every test.
     let package = |text: &str| read(&TRAINING.replace("\"c__segdense_vals\"", text));
@@ -329,8 +336,12 @@ fn a_small_file_cannot_stand_for_an_enormous_tree() {
     let long = format!("model: {{a: &a {}, b: [{}]}}", "x".repeat(100_000), "*a,".repeat(50_000));
     let deep = format!("model: {}", "[".repeat(100_000));
     let deep_blocks = format!("model: {}1", "{a: ".repeat(100_000));
-    let big = "#".repeat((4 << 20) + 1);
-    for text in [laughs, wide, long, deep, deep_blocks, big] {
+    let hidden = format!("model: {}", "['])', ".repeat(4_900));
+    let open = format!("model: {}{}", "['])', ".repeat(4_900), "1, ".repeat(250_000));
+    let dashes = format!("model:\n{}", "- ".repeat(400_000));
+    let questions = format!("model:\n{}", "? ".repeat(400_000));
+    let big = "#".repeat((1 << 20) + 1);
+    for text in [laughs, wide, long, deep, deep_blocks, hidden, open, dashes, questions, big] {
         let error = read(&text).expect_err("refused");
         assert!(error.len() < 1000, "{error}");
     }
