@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maskrank::records::{
-    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema,
+    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, Schema,
 };
 use maskrank::{
     Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
@@ -194,22 +194,9 @@ pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error
         });
     }
     let schema = Schema::open(schema)?;
-    let records = &model.config().records;
-    let spec = LayoutSpec {
-        renames: records.renamed_features.iter().cloned().collect(),
-        continuous_truncation: records.continuous_truncation,
-        binary_truncation: records.binary_truncation,
-        labels: Vec::new(),
-    };
-    let widths = model.widths();
-    let widths = RecordWidths {
-        continuous: widths.continuous,
-        binary: widths.binary,
-        user_embedding: widths.user_embedding,
-        user_eng_embedding: widths.user_eng_embedding,
-        author_embedding: widths.author_embedding,
-    };
-    RecordLayout::new(&schema, &spec, widths)
+    // Labels are for training: a record without them is scored all the same.
+    let spec = LayoutSpec { labels: Vec::new(), ..model.config().records.layout_spec() };
+    RecordLayout::new(&schema, &spec, model.widths())
 }
 
 /// A block's requests, every column given per candidate.
