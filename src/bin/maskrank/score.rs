@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         model = model.schema(schema);
     }
     let model = model.open(&arguments.model)?;
-    let schema = arguments.schema.clone().unwrap_or_else(|| arguments.model.join("segdense.json"));
+    let schema = schema_path(arguments, &model)?;
     let layout = layout(&model, &schema)?;
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
@@ -154,6 +154,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         skipped.2.iter().for_each(|error| eprintln!("  {error}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `--schema`, else the model folder's own, else the one that the configuration names.
+fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
+    let beside = arguments.model.join("segdense.json");
+    match &arguments.schema {
+        Some(path) => Ok(path.clone()),
+        None if beside.is_file() => Ok(beside),
+        None => Ok(model.config().records.schema_path()?.filter(|path| path.is_file()).unwrap_or(beside)),
+    }
 }
 
 type Filled = Result<FilledBlock, Error>;
