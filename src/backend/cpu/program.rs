@@ -120,8 +120,8 @@ impl<K: Kernel> Program<K> {
                             plan.spread(group.output, &narrow, &mut columns);
                             columns
                         };
-                        let bias = spread(&group.linear.bias);
-                        let scale = group.linear.scale.as_deref().map(spread);
+                        let (scale, bias) = group.linear.scale_and_bias();
+                        let (scale, bias) = (scale.map(spread), spread(bias));
                         let epilogue = match &group.epilogue {
                             Epilogue::Bias => GemmEpilogue::Bias,
                             Epilogue::BiasRelu => GemmEpilogue::Relu,
