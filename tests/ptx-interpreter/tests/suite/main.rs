@@ -2,5 +2,6 @@
 
 mod gemm;
 mod kernels;
+mod planted;
 mod row_norm;
 mod speed;
