@@ -5,7 +5,7 @@ use super::int;
 use super::regs::{LANES, Row, lanes};
 use super::warp::Warp;
 use crate::float::{Round, canonical, fp32, fp64, half_op};
-use crate::isa::{Cvt, Extend, FieldOp, FpMode, FpOp, Half, NumTy, Op, Pack, PredOp, Reg, Setp, CmpTy, W};
+use crate::isa::{CmpTy, Cvt, Extend, FieldOp, FpMode, FpOp, Half, NumTy, Op, Pack, PredOp, Reg, Setp, W};
 use crate::memory::{generic, specific};
 
 impl Warp {
@@ -70,7 +70,8 @@ impl Warp {
                 for l in lanes(m) {
                     let carry = if op.carry_in { u64::from(self.carry >> l & 1) } else { 0 };
                     let (x, y) = (u64::from(r.w(a)[l]), u64::from(r.w(b)[l]));
-                    let wide = if op.subtract { x.wrapping_sub(y).wrapping_sub(carry) } else { x + y + carry };
+                    let wide =
+                        if op.subtract { x.wrapping_sub(y).wrapping_sub(carry) } else { x + y + carry };
                     row[l] = wide as u32;
                     if op.carry_out {
                         self.carry = self.carry & !(1 << l) | ((wide >> 32) as u32 & 1) << l;
@@ -114,7 +115,8 @@ impl Warp {
             }
             Op::SelW { d, a, b, p } => {
                 let pick = r.p(p);
-                let row: Row = std::array::from_fn(|l| if pick >> l & 1 == 1 { r.w(a)[l] } else { r.w(b)[l] });
+                let row: Row =
+                    std::array::from_fn(|l| if pick >> l & 1 == 1 { r.w(a)[l] } else { r.w(b)[l] });
                 r.put_w(d, &row, m, r.p_ok(p) & (pick & r.w_ok(a) | !pick & r.w_ok(b)));
             }
             Op::SelD { d, a, b, p } => {
@@ -242,7 +244,9 @@ impl Warp {
         }
         let parts = match spec.from {
             NumTy::E4m3x2 | NumTy::E5m2x2 => Some((8, 16)),
-            NumTy::F16x2 | NumTy::Bf16x2 => Some((16, if matches!(spec.to, NumTy::E4m3x2 | NumTy::E5m2x2) { 8 } else { 16 })),
+            NumTy::F16x2 | NumTy::Bf16x2 => {
+                Some((16, if matches!(spec.to, NumTy::E4m3x2 | NumTy::E5m2x2) { 8 } else { 16 }))
+            }
             _ => None,
         };
         match parts {

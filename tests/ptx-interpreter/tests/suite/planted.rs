@@ -35,7 +35,8 @@ struct Edit(usize, &'static str, &'static str);
 fn apply(text: &str, edit: &Edit) -> String {
     let Edit(nth, find, replace) = edit;
     let found = text.match_indices(find).nth(*nth);
-    let (at, _) = found.unwrap_or_else(|| panic!("occurrence {nth} of `{find}` is not in the golden PTX any more"));
+    let (at, _) =
+        found.unwrap_or_else(|| panic!("occurrence {nth} of `{find}` is not in the golden PTX any more"));
     format!("{}{replace}{}", &text[..at], &text[at + find.len()..])
 }
 
