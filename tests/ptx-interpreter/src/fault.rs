@@ -172,7 +172,11 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ([bx, by, bz], [tx, ty, tz]) = (self.block, self.thread);
-        write!(f, "kernel `{}`, block ({bx}, {by}, {bz}), thread ({tx}, {ty}, {tz}), {}: ", self.kernel, self.site)?;
+        write!(
+            f,
+            "kernel `{}`, block ({bx}, {by}, {bz}), thread ({tx}, {ty}, {tz}), {}: ",
+            self.kernel, self.site
+        )?;
         write!(f, "{}", self.kind)
     }
 }
@@ -187,12 +191,20 @@ impl fmt::Display for FaultKind {
                     Hazard::WriteAfterWrite => "overwrites what",
                 };
                 let did = if *hazard == Hazard::WriteAfterRead { "read" } else { "wrote" };
-                write!(f, "race: {how} block {b} thread {t} {did} at {space} byte {address:#x}, nothing orders them; ")?;
+                write!(
+                    f,
+                    "race: {how} block {b} thread {t} {did} at {space} byte {address:#x}, nothing orders them; "
+                )?;
                 write!(f, "the other access: {other_site}")
             }
-            Self::PoisonRead { space, address } => write!(f, "read of unwritten {space} memory at byte {address:#x}"),
+            Self::PoisonRead { space, address } => {
+                write!(f, "read of unwritten {space} memory at byte {address:#x}")
+            }
             Self::AsyncPending { address, issued } => {
-                write!(f, "shared byte {address:#x} is the target of a copy that was not waited for; issued at {issued}")
+                write!(
+                    f,
+                    "shared byte {address:#x} is the target of a copy that was not waited for; issued at {issued}"
+                )
             }
             Self::OutOfBounds { space, address, bytes, buffer } => {
                 write!(f, "{space} access of {bytes} bytes at {address:#x} is out of bounds")?;
@@ -205,7 +217,9 @@ impl fmt::Display for FaultKind {
                 write!(f, "{space} address {address:#x} is not a multiple of {required}")
             }
             Self::ReadOnlyWrite { buffer, offset } => write!(f, "write to input `{buffer}` at byte {offset}"),
-            Self::UninitializedRegister { role } => write!(f, "{role} depends on a register that was never written"),
+            Self::UninitializedRegister { role } => {
+                write!(f, "{role} depends on a register that was never written")
+            }
             Self::Barrier { detail } => write!(f, "barrier: {detail}"),
             Self::WarpDivergence { detail } => write!(f, "warp-wide instruction in divergent code: {detail}"),
             Self::Stuck { detail } => write!(f, "no progress: {detail}"),

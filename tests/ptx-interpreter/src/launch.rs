@@ -150,7 +150,13 @@ impl Gpu {
     ///
     /// # Panics
     /// If `data` is not `rows * width` long or the stride is smaller than the width.
-    pub fn input_rows<T: Plain>(&mut self, name: &str, data: &[T], width: usize, padding: Padding) -> BufferId {
+    pub fn input_rows<T: Plain>(
+        &mut self,
+        name: &str,
+        data: &[T],
+        width: usize,
+        padding: Padding,
+    ) -> BufferId {
         assert!(padding.stride >= width, "stride {} of `{name}` is below its width {width}", padding.stride);
         let gap = vec![0xff; (padding.stride - width) * size_of::<T>()];
         let mut bytes = Vec::new();
@@ -163,11 +169,18 @@ impl Gpu {
 
     /// A `rows` x `width` output that nobody has written, with canaries between its rows and in an extra row after
     /// them; a launch that changes a canary fails.
-    pub fn output_rows<T: Plain>(&mut self, name: &str, rows: usize, width: usize, padding: Padding) -> BufferId {
+    pub fn output_rows<T: Plain>(
+        &mut self,
+        name: &str,
+        rows: usize,
+        width: usize,
+        padding: Padding,
+    ) -> BufferId {
         let (size, stride) = (size_of::<T>(), padding.stride.max(width));
         let tail = (stride * size).max(CANARY);
         let buffer = self.device.add_unwritten(name, rows * stride * size + tail);
-        let mut ranges: Vec<_> = (0..rows).map(|r| (r * stride + width) * size..(r + 1) * stride * size).collect();
+        let mut ranges: Vec<_> =
+            (0..rows).map(|r| (r * stride + width) * size..(r + 1) * stride * size).collect();
         ranges.push(rows * stride * size..rows * stride * size + tail);
         ranges.retain(|r| !r.is_empty());
         for r in &ranges {
@@ -185,7 +198,13 @@ impl Gpu {
 
     /// The `rows` x `width` elements of a padded buffer.
     #[must_use]
-    pub fn read_rows<T: Plain>(&self, buffer: BufferId, rows: usize, width: usize, padding: Padding) -> Vec<T> {
+    pub fn read_rows<T: Plain>(
+        &self,
+        buffer: BufferId,
+        rows: usize,
+        width: usize,
+        padding: Padding,
+    ) -> Vec<T> {
         let all = self.read::<T>(buffer);
         all.chunks(padding.stride.max(1)).take(rows).flat_map(|r| r[..width].iter().copied()).collect()
     }
@@ -197,7 +216,11 @@ impl Gpu {
 
     /// First element of a range that no kernel has written, if any.
     #[must_use]
-    pub fn first_unwritten<T: Plain>(&self, buffer: BufferId, range: std::ops::Range<usize>) -> Option<usize> {
+    pub fn first_unwritten<T: Plain>(
+        &self,
+        buffer: BufferId,
+        range: std::ops::Range<usize>,
+    ) -> Option<usize> {
         let size = size_of::<T>();
         self.device.first_unwritten(buffer, range.start * size..range.end * size).map(|b| b / size)
     }
@@ -402,7 +425,10 @@ impl<'m> Launch<'m> {
             let bytes = arg.bytes();
             if bytes.len() != slot.bytes {
                 let (n, e) = (bytes.len(), slot.bytes);
-                return Err(self.wrong(format!("argument {i} has {n} bytes, expected {e} with alignment {}", slot.align)));
+                return Err(self.wrong(format!(
+                    "argument {i} has {n} bytes, expected {e} with alignment {}",
+                    slot.align
+                )));
             }
             params[slot.offset..slot.offset + slot.bytes].copy_from_slice(&bytes);
         }
@@ -424,7 +450,9 @@ impl<'m> Launch<'m> {
         }
         if dynamic_base + self.shared > MAX_SHARED {
             let total = dynamic_base + self.shared;
-            return Err(self.wrong(format!("{total} bytes of shared memory, at most {MAX_SHARED} are allowed")));
+            return Err(
+                self.wrong(format!("{total} bytes of shared memory, at most {MAX_SHARED} are allowed"))
+            );
         }
         Ok(())
     }

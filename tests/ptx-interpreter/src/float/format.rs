@@ -130,10 +130,16 @@ mod tests {
             for format in [F16, BF16] {
                 let x = format.decode(bits);
                 let back = format.encode(x, Round::Nearest, false);
-                assert!(if x.is_nan() { back == format.nan() } else { back == bits }, "{format:?} {bits:#06x} {back:#06x}");
+                assert!(
+                    if x.is_nan() { back == format.nan() } else { back == bits },
+                    "{format:?} {bits:#06x} {back:#06x}"
+                );
             }
             let (mine, theirs) = (f16_to_f32(bits), half::f16::from_bits(bits as u16).to_f32());
-            assert!(mine.to_bits() == theirs.to_bits() || mine.is_nan() && theirs.is_nan(), "f16 {bits:#06x}");
+            assert!(
+                mine.to_bits() == theirs.to_bits() || mine.is_nan() && theirs.is_nan(),
+                "f16 {bits:#06x}"
+            );
         }
     }
 
@@ -147,7 +153,11 @@ mod tests {
                 continue;
             }
             let wide = f64::from(x);
-            assert_eq!(F16.encode(wide, Round::Nearest, false), u32::from(half::f16::from_f32(x).to_bits()), "{x:e}");
+            assert_eq!(
+                F16.encode(wide, Round::Nearest, false),
+                u32::from(half::f16::from_f32(x).to_bits()),
+                "{x:e}"
+            );
             let bf16 = u32::from(half::bf16::from_f32(x).to_bits());
             assert_eq!(BF16.encode(wide, Round::Nearest, false), bf16, "{x:e}");
             assert_eq!(bf16_from_f32(x), bf16, "{x:e}");

@@ -90,7 +90,13 @@ pub(crate) fn fp32(op: FpOp, mode: FpMode, a: u32, b: u32, c: u32) -> u32 {
         return if result > 0.0 { result.min(1.0).to_bits() } else { 0 };
     }
     if op == FpOp::FmaRelu {
-        return if result.is_nan() { NAN32 } else if result > 0.0 { result.to_bits() } else { 0 };
+        return if result.is_nan() {
+            NAN32
+        } else if result > 0.0 {
+            result.to_bits()
+        } else {
+            0
+        };
     }
     canonical(result)
 }

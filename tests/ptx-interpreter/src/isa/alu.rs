@@ -41,14 +41,21 @@ pub(crate) enum TriOp {
     MadWideS16,
     Lop3(u8),
     /// Funnel shifts: clamp or wrap, left or right.
-    ShfL { wrap: bool },
-    ShfR { wrap: bool },
+    ShfL {
+        wrap: bool,
+    },
+    ShfR {
+        wrap: bool,
+    },
     Prmt(Prmt),
     BfeU,
     BfeS,
     SadU,
     SadS,
-    Dp4a { a_signed: bool, b_signed: bool },
+    Dp4a {
+        a_signed: bool,
+        b_signed: bool,
+    },
     /// `slct` with an integer or float selector in `c`.
     SlctS32,
     SlctF32,

@@ -3,7 +3,7 @@
 use super::Builder;
 use super::mods::Mods;
 use crate::error::Result;
-use crate::isa::{Bar, BarKind, Op, Reg, ReduxOp, Shfl, ShflMode, VoteOp};
+use crate::isa::{Bar, BarKind, Op, ReduxOp, Reg, Shfl, ShflMode, VoteOp};
 use crate::syntax::{Arg, Statement, Ty};
 
 impl Builder<'_> {
@@ -45,7 +45,8 @@ impl Builder<'_> {
                 Ok(Op::Match { all, d, pd, a, mask: self.word(st, &st.args[2])? })
             }
             "redux" => {
-                let name = m.need(&[("add", 0), ("min", 1), ("max", 2), ("and", 3), ("or", 4), ("xor", 5)])?;
+                let name =
+                    m.need(&[("add", 0), ("min", 1), ("max", 2), ("and", 3), ("or", 4), ("xor", 5)])?;
                 let ty = m.ty()?;
                 let op = match (name, ty) {
                     (0, Ty::U32 | Ty::S32) => ReduxOp::Add,

@@ -60,7 +60,8 @@ impl Builder<'_> {
                 }
                 self.arity(st, 3..=3)?;
                 let d = self.word(st, &st.args[0])?;
-                let (a, b) = (self.any(st, &st.args[1], from.bits())?, self.any(st, &st.args[2], from.bits())?);
+                let (a, b) =
+                    (self.any(st, &st.args[1], from.bits())?, self.any(st, &st.args[2], from.bits())?);
                 Ok(Op::Set { cmp, ty, ftz, float: to == Ty::F32, d, a, b })
             }
             "testp" => {

@@ -99,9 +99,9 @@ impl Builder<'_> {
 
     fn actual(&self, st: &Statement, formal: &Variable, actual: &Arg) -> Result<Var> {
         match actual {
-            Arg::Name(n) => {
-                self.var(n).ok_or_else(|| unsupported(st, format!("`{n}` for `{}` is not a parameter", formal.name)))
-            }
+            Arg::Name(n) => self
+                .var(n)
+                .ok_or_else(|| unsupported(st, format!("`{n}` for `{}` is not a parameter", formal.name))),
             _ => Err(unsupported(st, format!("operand {actual:?} for parameter `{}`", formal.name))),
         }
     }

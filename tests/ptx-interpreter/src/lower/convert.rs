@@ -42,7 +42,11 @@ impl Builder<'_> {
             "isspacep" => {
                 let space = m.need(SPACES)?;
                 self.arity(st, 2..=2)?;
-                Ok(Op::IsSpace { space, d: self.pred_dst(st, &st.args[0])?, a: self.double(st, &st.args[1])? })
+                Ok(Op::IsSpace {
+                    space,
+                    d: self.pred_dst(st, &st.args[0])?,
+                    a: self.double(st, &st.args[1])?,
+                })
             }
             _ => {
                 let to = m.has("to");
@@ -70,7 +74,10 @@ impl Builder<'_> {
             return Ok(Op::Pred { op: PredOp::Mov, d, a, b: a });
         }
         if let (Arg::Name(_), Arg::Name(clock)) = (&st.args[0], &st.args[1])
-            && matches!(clock.as_str(), "%clock" | "%clock64" | "%globaltimer" | "%clock_hi" | "%globaltimer_lo")
+            && matches!(
+                clock.as_str(),
+                "%clock" | "%clock64" | "%globaltimer" | "%clock_hi" | "%globaltimer_lo"
+            )
         {
             return Ok(Op::Clock { d: self.any(st, &st.args[0], bits)? });
         }
@@ -85,7 +92,12 @@ impl Builder<'_> {
         }
         let part = bits / parts.len() as u32;
         let parts: Result<Box<[Reg]>> = parts.iter().map(|p| self.any(st, p, part)).collect();
-        Ok(Op::Pack(Box::new(Pack { whole: self.any(st, whole, bits)?, parts: parts?, join, bits: part as u8 })))
+        Ok(Op::Pack(Box::new(Pack {
+            whole: self.any(st, whole, bits)?,
+            parts: parts?,
+            join,
+            bits: part as u8,
+        })))
     }
 
     fn cvt(&mut self, st: &Statement, m: &mut Mods<'_>) -> Result<Op> {
@@ -102,7 +114,9 @@ impl Builder<'_> {
         };
         let types = m.types();
         let [to, from] = types[..] else { return Err(m.bad("expected two types")) };
-        let (Some(to_n), Some(from_n)) = (num_ty(to), num_ty(from)) else { return Err(m.bad("types of cvt")) };
+        let (Some(to_n), Some(from_n)) = (num_ty(to), num_ty(from)) else {
+            return Err(m.bad("types of cvt"));
+        };
         let packed = matches!(to_n, NumTy::F16x2 | NumTy::Bf16x2 | NumTy::E4m3x2 | NumTy::E5m2x2);
         let two = packed && from_n == NumTy::F32;
         self.arity(st, if two { 3..=3 } else { 2..=2 })?;
@@ -116,7 +130,9 @@ impl Builder<'_> {
             let kind = match (tb < fb, fs, ts) {
                 (true, _, true) => Extend::Sign { from: tb, to: register.max(tb) },
                 (true, _, false) => Extend::Zero(tb),
-                (false, true, _) => Extend::Sign { from: fb, to: register.max(tb).min(if ts { 64 } else { tb }) },
+                (false, true, _) => {
+                    Extend::Sign { from: fb, to: register.max(tb).min(if ts { 64 } else { tb }) }
+                }
                 (false, false, _) => Extend::Zero(fb),
             };
             return Ok(Op::Extend { kind, d, a });

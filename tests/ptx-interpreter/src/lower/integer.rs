@@ -122,7 +122,14 @@ impl Builder<'_> {
         self.carry_op(base.trim_end_matches('c'), st, m, true, carry_out)
     }
 
-    fn carry_op(&mut self, base: &str, st: &Statement, m: &mut Mods<'_>, carry_in: bool, carry_out: bool) -> Result<Op> {
+    fn carry_op(
+        &mut self,
+        base: &str,
+        st: &Statement,
+        m: &mut Mods<'_>,
+        carry_in: bool,
+        carry_out: bool,
+    ) -> Result<Op> {
         if m.ty()?.bits() != 32 || !matches!(base, "add" | "sub") {
             return Err(m.bad("the carry flag is implemented for 32-bit add and subtract"));
         }

@@ -22,7 +22,10 @@ const SPACES: &[(&str, Space)] = &[
 fn is_cache_hint(part: &str) -> bool {
     part.starts_with("L1::")
         || part.starts_with("L2::")
-        || matches!(part, "ca" | "cg" | "cs" | "lu" | "cv" | "nc" | "wb" | "wt" | "L1" | "L2" | "unified" | "level")
+        || matches!(
+            part,
+            "ca" | "cg" | "cs" | "lu" | "cv" | "nc" | "wb" | "wt" | "L1" | "L2" | "unified" | "level"
+        )
 }
 
 impl Builder<'_> {

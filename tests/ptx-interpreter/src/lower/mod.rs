@@ -109,7 +109,10 @@ pub(crate) fn lower(module: &Module, entry: &str) -> Result<Program> {
     b.patch()?;
     for (count, what) in [(b.words, "words"), (b.doubles, "doubles"), (b.preds, "predicates")] {
         if count > usize::from(u16::MAX) {
-            return Err(Error::Launch { entry: entry.to_string(), what: format!("{count} registers in bank {what}") });
+            return Err(Error::Launch {
+                entry: entry.to_string(),
+                what: format!("{count} registers in bank {what}"),
+            });
         }
     }
     Ok(Program {
@@ -302,19 +305,23 @@ impl Builder<'_> {
 
     fn decode(&mut self, base: &str, st: &Statement, m: &mut Mods<'_>) -> Result<Op> {
         match base {
-            "add" | "sub" | "mul" | "mad" | "fma" | "div" | "rem" | "abs" | "neg" | "min" | "max" => self.arith(base, st, m),
+            "add" | "sub" | "mul" | "mad" | "fma" | "div" | "rem" | "abs" | "neg" | "min" | "max" => {
+                self.arith(base, st, m)
+            }
             "addc" | "subc" => self.carry(base, st, m),
-            "rcp" | "sqrt" | "rsqrt" | "ex2" | "lg2" | "sin" | "cos" | "tanh" | "copysign" => self.float(base, st, m),
-            "mul24" | "sad" | "popc" | "clz" | "brev" | "bfind" | "bfe" | "bfi" | "dp4a" | "and" | "or" | "xor" | "not"
-            | "cnot" | "lop3" | "shl" | "shr" | "shf" | "prmt" => self.integer(base, st, m),
+            "rcp" | "sqrt" | "rsqrt" | "ex2" | "lg2" | "sin" | "cos" | "tanh" | "copysign" => {
+                self.float(base, st, m)
+            }
+            "mul24" | "sad" | "popc" | "clz" | "brev" | "bfind" | "bfe" | "bfi" | "dp4a" | "and" | "or"
+            | "xor" | "not" | "cnot" | "lop3" | "shl" | "shr" | "shf" | "prmt" => self.integer(base, st, m),
             "setp" | "set" | "selp" | "slct" | "testp" => self.compare(base, st, m),
             "mov" | "cvt" | "cvta" | "isspacep" => self.convert(base, st, m),
             "ld" | "ldu" | "st" | "atom" | "red" | "prefetch" | "prefetchu" | "createpolicy" | "discard"
             | "applypriority" | "membar" | "fence" => self.memory(base, st, m),
             "cp" => self.copy(st, m),
             "ldmatrix" | "stmatrix" | "movmatrix" | "mma" => self.matrix(base, st, m),
-            "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" | "nanosleep" | "griddepcontrol" | "pmevent"
-            | "setmaxnreg" => self.control(base, st, m),
+            "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" | "nanosleep" | "griddepcontrol"
+            | "pmevent" | "setmaxnreg" => self.control(base, st, m),
             "bar" | "barrier" | "shfl" | "vote" | "match" | "redux" | "activemask" | "elect" => {
                 self.collective(base, st, m)
             }

@@ -105,7 +105,12 @@ impl<'a> Mods<'a> {
     }
 
     pub(super) fn scope(&mut self) -> Option<Scope> {
-        self.pick(&[("cta", Scope::Cta), ("cluster", Scope::Cluster), ("gpu", Scope::Gpu), ("sys", Scope::Sys)])
+        self.pick(&[
+            ("cta", Scope::Cta),
+            ("cluster", Scope::Cluster),
+            ("gpu", Scope::Gpu),
+            ("sys", Scope::Sys),
+        ])
     }
 
     /// Fails if a modifier was not consumed.

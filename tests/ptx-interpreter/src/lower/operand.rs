@@ -51,7 +51,8 @@ impl Builder<'_> {
                 Some(Slot::Range { .. }) | None => {}
                 Some(s) => return Ok(Some(*s)),
             }
-            if let (Some(Slot::Range { ty, count }), Ok(n)) = (slots.get(prefix).copied(), number.parse::<u32>())
+            if let (Some(Slot::Range { ty, count }), Ok(n)) =
+                (slots.get(prefix).copied(), number.parse::<u32>())
                 && n < count
             {
                 let s = self.fresh(ty)?;
@@ -156,7 +157,11 @@ impl Builder<'_> {
             return Ok(self.special(s, false));
         }
         if let Some(value) = fixed_register(name) {
-            return Ok(if bits == 64 { Reg::D(self.const_d(value)) } else { Reg::W(self.const_w(value as u32)) });
+            return Ok(if bits == 64 {
+                Reg::D(self.const_d(value))
+            } else {
+                Reg::W(self.const_w(value as u32))
+            });
         }
         match self.var(name) {
             Some(Var::At { offset: at, .. }) => {

@@ -5,7 +5,7 @@ use super::int;
 use super::regs::{LANES, Row, lanes};
 use super::warp::Warp;
 use crate::float::{Round, canonical, fp32, fp64, half_op};
-use crate::isa::{Cvt, Extend, FieldOp, FpMode, FpOp, Half, NumTy, Op, Pack, PredOp, Reg, Setp, CmpTy, W};
+use crate::isa::{CmpTy, Cvt, Extend, FieldOp, FpMode, FpOp, Half, NumTy, Op, Pack, PredOp, Reg, Setp, W};
 use crate::memory::{generic, specific};
 
 impl Warp {
@@ -70,7 +70,8 @@ impl Warp {
                 for l in lanes(m) {
                     let carry = if op.carry_in { u64::from(self.carry >> l & 1) } else { 0 };
                     let (x, y) = (u64::from(r.w(a)[l]), u64::from(r.w(b)[l]));
-                    let wide = if op.subtract { x.wrapping_sub(y).wrapping_sub(carry) } else { x + y + carry };
+                    let wide =
+                        if op.subtract { x.wrapping_sub(y).wrapping_sub(carry) } else { x + y + carry };
                     row[l] = wide as u32;
                     if op.carry_out {
                         self.carry = self.carry & !(1 << l) | ((wide >> 32) as u32 & 1) << l;
@@ -114,7 +115,8 @@ impl Warp {
             }
             Op::SelW { d, a, b, p } => {
                 let pick = r.p(p);
-                let row: Row = std::array::from_fn(|l| if pick >> l & 1 == 1 { r.w(a)[l] } else { r.w(b)[l] });
+                let row: Row =
+                    std::array::from_fn(|l| if pick >> l & 1 == 1 { r.w(a)[l] } else { r.w(b)[l] });
                 r.put_w(d, &row, m, r.p_ok(p) & (pick & r.w_ok(a) | !pick & r.w_ok(b)));
             }
             Op::SelD { d, a, b, p } => {
@@ -242,7 +244,9 @@ impl Warp {
         }
         let parts = match spec.from {
             NumTy::E4m3x2 | NumTy::E5m2x2 => Some((8, 16)),
-            NumTy::F16x2 | NumTy::Bf16x2 => Some((16, if matches!(spec.to, NumTy::E4m3x2 | NumTy::E5m2x2) { 8 } else { 16 })),
+            NumTy::F16x2 | NumTy::Bf16x2 => {
+                Some((16, if matches!(spec.to, NumTy::E4m3x2 | NumTy::E5m2x2) { 8 } else { 16 }))
+            }
             _ => None,
         };
         match parts {
@@ -291,7 +295,7 @@ fn fp32_row(op: FpOp, mode: FpMode, a: &Row, b: &Row, c: &Row) -> Row {
             FpOp::Add => return int::zip(a, b, |x, y| canonical(f(x) + f(y))),
             FpOp::Sub => return int::zip(a, b, |x, y| canonical(f(x) - f(y))),
             FpOp::Mul => return int::zip(a, b, |x, y| canonical(f(x) * f(y))),
-            FpOp::Fma => return int::zip3(a, b, c, |x, y, z| canonical(f(x).mul_add(f(y), f(z)))),
+            FpOp::Fma => return fma_row(a, b, c),
             _ => {}
         }
     }
@@ -304,4 +308,63 @@ fn half_row(op: FpOp, mode: FpMode, format: Half, packed: bool, rows: [&Row; 3])
         let low = half_op(op, mode, format, a[l], b[l], c[l]);
         if packed { low | half_op(op, mode, format, a[l] >> 16, b[l] >> 16, c[l] >> 16) << 16 } else { low }
     })
+}
+
+/// `f32` fused multiply-add of a row without a library call for each lane.
+///
+/// The product is exact in `f64`. Rounding the `f64` sum again to `f32` differs from one rounding only where that sum
+/// lies exactly between two `f32`, or where the result is subnormal; those lanes are computed again.
+fn fma_row(a: &Row, b: &Row, c: &Row) -> Row {
+    let f = |x: u32| f64::from(f32::from_bits(x));
+    let mut out = [0; LANES];
+    let (mut halfway, mut tiny) = (false, false);
+    for l in 0..LANES {
+        let sum = f(a[l]) * f(b[l]) + f(c[l]);
+        let rounded = sum as f32;
+        halfway |= sum.to_bits() as u32 & 0x1fff_ffff == 0x1000_0000;
+        tiny |= (rounded.to_bits() & 0x7f80_0000 == 0) & (sum.to_bits() << 1 != 0);
+        out[l] = canonical(rounded);
+    }
+    if tiny {
+        return std::array::from_fn(|l| fp32(FpOp::Fma, FpMode::PLAIN, a[l], b[l], c[l]));
+    }
+    if halfway {
+        for l in 0..LANES {
+            // Only an inexact sum can mislead the second rounding.
+            let (p, z) = (f(a[l]) * f(b[l]), f(c[l]));
+            let s = p + z;
+            let v = s - p;
+            if (p - (s - v)) + (z - v) != 0.0 {
+                out[l] = fp32(FpOp::Fma, FpMode::PLAIN, a[l], b[l], c[l]);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fma_rounds_once() {
+        // Products and sums near ties, cancellations, subnormals, infinities: random mantissas, chosen exponents.
+        let mut state = 0x9e37_79b9u32;
+        let mut next = |exponents: [u32; 4]| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let coarse = if state & 0x10 == 0 { 0x007f_ffff } else { 0x007f_f000 };
+            (state >> 3 & coarse) | exponents[(state >> 30) as usize] << 23 | state << 31
+        };
+        for _ in 0..20_000 {
+            let a: Row = std::array::from_fn(|_| next([127, 1, 64, 254]));
+            let b: Row = std::array::from_fn(|_| next([127, 63, 126, 128]));
+            let c: Row = std::array::from_fn(|_| next([127, 0, 103, 151]));
+            let got = fma_row(&a, &b, &c);
+            for l in 0..LANES {
+                let f = f32::from_bits;
+                let expected = canonical(f(a[l]).mul_add(f(b[l]), f(c[l])));
+                assert_eq!(got[l], expected, "{:#x} * {:#x} + {:#x}", a[l], b[l], c[l]);
+            }
+        }
+    }
 }

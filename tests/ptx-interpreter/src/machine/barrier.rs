@@ -44,7 +44,8 @@ impl Warp {
         }
         let lane = m.trailing_zeros();
         if m != self.live {
-            let detail = format!("lanes {:#010x} of a warp skip it, lanes {m:#010x} reach it", self.live & !m);
+            let detail =
+                format!("lanes {:#010x} of a warp skip it, lanes {m:#010x} reach it", self.live & !m);
             return trouble(lane, FaultKind::Barrier { detail });
         }
         if b.aligned && self.live != self.started {
@@ -54,14 +55,20 @@ impl Warp {
         self.regs.require(self.regs.w_ok(b.id), m, "a barrier number")?;
         let id = self.regs.w(b.id)[lane as usize];
         if id as usize >= BARRIERS {
-            return trouble(lane, FaultKind::Barrier { detail: format!("number {id}, a block has {BARRIERS}") });
+            return trouble(
+                lane,
+                FaultKind::Barrier { detail: format!("number {id}, a block has {BARRIERS}") },
+            );
         }
         let expected = match b.count {
             Some(c) => {
                 self.regs.require(self.regs.w_ok(c), m, "a barrier's thread count")?;
                 let n = self.regs.w(c)[lane as usize];
                 if n == 0 || n as usize % LANES != 0 {
-                    return trouble(lane, FaultKind::Barrier { detail: format!("count {n} is not a multiple of 32") });
+                    return trouble(
+                        lane,
+                        FaultKind::Barrier { detail: format!("count {n} is not a multiple of 32") },
+                    );
                 }
                 Some(n)
             }
@@ -129,7 +136,8 @@ impl Barrier {
         let empty = self.threads == 0;
         if !empty && self.expected != a.expected {
             let name = |e: Option<u32>| e.map_or("all".to_string(), |n| n.to_string());
-            let detail = format!("{} threads expected here, {} elsewhere", name(a.expected), name(self.expected));
+            let detail =
+                format!("{} threads expected here, {} elsewhere", name(a.expected), name(self.expected));
             return trouble(a.lanes.trailing_zeros(), FaultKind::Barrier { detail });
         }
         self.expected = a.expected;
@@ -164,6 +172,8 @@ impl Barrier {
 
     /// Linear index of the first thread of the first waiting warp, and where it waits.
     pub(crate) fn first(&self) -> Option<(u32, u32)> {
-        self.waiting.first().map(|(w, a)| ((w * LANES) as u32 + lanes(a.lanes).next().unwrap_or(0) as u32, a.pc))
+        self.waiting
+            .first()
+            .map(|(w, a)| ((w * LANES) as u32 + lanes(a.lanes).next().unwrap_or(0) as u32, a.pc))
     }
 }

@@ -6,7 +6,7 @@ use super::regs::{LANES, Trouble, lanes};
 use super::warp::{Pause, Warp};
 use crate::fault::{Fault, FaultKind, Space};
 use crate::memory::Shared;
-use crate::stats::{Count, shared_wavefronts, sectors};
+use crate::stats::{Count, sectors, shared_wavefronts};
 
 /// Instructions that a warp runs before the next one gets its turn.
 const QUANTUM: u64 = 4096;
@@ -115,7 +115,8 @@ impl<'g> Block<'g> {
     }
 
     fn turn(&mut self, i: usize, states: &mut [State]) -> Result<(), Box<Fault>> {
-        let pause = self.warps[i].run(&mut self.env, QUANTUM).map_err(|t| self.fault(i, self.warps[i].cur.pc, *t))?;
+        let pause =
+            self.warps[i].run(&mut self.env, QUANTUM).map_err(|t| self.fault(i, self.warps[i].cur.pc, *t))?;
         match pause {
             Pause::Done => states[i] = State::Done,
             Pause::Yield => {

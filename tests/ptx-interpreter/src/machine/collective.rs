@@ -3,7 +3,7 @@
 use super::regs::{Exec, LANES, Row, lanes, trouble};
 use super::warp::Warp;
 use crate::fault::FaultKind;
-use crate::isa::{Op, Reg, ReduxOp, Shfl, ShflMode, VoteOp, W};
+use crate::isa::{Op, ReduxOp, Reg, Shfl, ShflMode, VoteOp, W};
 
 impl Warp {
     /// The lanes that a warp-wide instruction names: `None` if some are still to come.
@@ -110,7 +110,8 @@ impl Warp {
         let (b, c) = (*self.regs.w(s.b), *self.regs.w(s.c));
         let (mut row, mut ok, mut inside) = ([0; LANES], 0u32, 0u32);
         for lane in lanes(m) {
-            let (offset, clamp, segment) = (b[lane] as usize & 31, c[lane] as usize & 31, c[lane] as usize >> 8 & 31);
+            let (offset, clamp, segment) =
+                (b[lane] as usize & 31, c[lane] as usize & 31, c[lane] as usize >> 8 & 31);
             let top = (lane & segment) | (clamp & !segment);
             let bottom = lane & segment;
             let (from, in_range) = match s.mode {

@@ -120,7 +120,11 @@ fn from_float(x: f64, spec: &Cvt) -> u64 {
                 NumTy::F16 | NumTy::F16x2 => F16.encode(x, round, spec.satfinite).into(),
                 NumTy::Bf16 | NumTy::Bf16x2 if round == Round::Nearest && !spec.satfinite => {
                     // Exact where the source is `f32`: the only case in hot code.
-                    if f64::from(x as f32) == x { bf16_from_f32(x as f32).into() } else { BF16.encode(x, round, false).into() }
+                    if f64::from(x as f32) == x {
+                        bf16_from_f32(x as f32).into()
+                    } else {
+                        BF16.encode(x, round, false).into()
+                    }
                 }
                 NumTy::Bf16 | NumTy::Bf16x2 => BF16.encode(x, round, spec.satfinite).into(),
                 NumTy::E4m3x2 => E4M3.encode(x, round, spec.satfinite).into(),
@@ -133,8 +137,13 @@ fn from_float(x: f64, spec: &Cvt) -> u64 {
 
 /// A saturating conversion between integers.
 fn int_to_int(x: u64, from: (u8, bool), to: (u8, bool)) -> u64 {
-    let value = if from.1 { i128::from(resize(x, from.0, true) as i64) } else { i128::from(resize(x, from.0, false)) };
-    let (low, high) = if to.1 { (-(1i128 << (to.0 - 1)), (1i128 << (to.0 - 1)) - 1) } else { (0, (1i128 << to.0) - 1) };
+    let value = if from.1 {
+        i128::from(resize(x, from.0, true) as i64)
+    } else {
+        i128::from(resize(x, from.0, false))
+    };
+    let (low, high) =
+        if to.1 { (-(1i128 << (to.0 - 1)), (1i128 << (to.0 - 1)) - 1) } else { (0, (1i128 << to.0) - 1) };
     resize(value.clamp(low, high) as u64, to.0, false)
 }
 

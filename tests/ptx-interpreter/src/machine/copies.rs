@@ -116,7 +116,8 @@ impl Warp {
             true
         };
         // Uniform warps land a prefix; the scan of the rest is for divergent ones.
-        let uniform = committed.iter().zip(0..).all(|(c, l)| self.started >> l & 1 == 0 || *c == committed[0]);
+        let uniform =
+            committed.iter().zip(0..).all(|(c, l)| self.started >> l & 1 == 0 || *c == committed[0]);
         if uniform && m == self.started {
             while queue.front().is_some_and(&mut land) {
                 queue.pop_front();

@@ -294,4 +294,3 @@ pub(crate) fn mul_wide(signed: bool, a: &Row, b: &Row) -> Row64 {
         std::array::from_fn(|l| u64::from(a[l]) * u64::from(b[l]))
     }
 }
-

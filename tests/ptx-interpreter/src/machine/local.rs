@@ -41,7 +41,13 @@ impl Local {
         Ok(words_of(&self.data[range]))
     }
 
-    pub(crate) fn store(&mut self, lane: usize, address: u64, bytes: u32, data: &Bytes) -> Result<(), FaultKind> {
+    pub(crate) fn store(
+        &mut self,
+        lane: usize,
+        address: u64,
+        bytes: u32,
+        data: &Bytes,
+    ) -> Result<(), FaultKind> {
         let at = self.at(lane, address, bytes)?;
         for i in 0..bytes as usize {
             self.data[at + i] = data[i / 4].to_le_bytes()[i % 4];

@@ -56,7 +56,15 @@ impl Warp {
         if space == Space::Generic { specific(at) } else { (space, at) }
     }
 
-    fn read(&self, space: Space, at: u64, bytes: u32, lane: usize, atomic: bool, env: &mut Env<'_>) -> Exec<Bytes> {
+    fn read(
+        &self,
+        space: Space,
+        at: u64,
+        bytes: u32,
+        lane: usize,
+        atomic: bool,
+        env: &mut Env<'_>,
+    ) -> Exec<Bytes> {
         let actor = self.actor(lane, env, atomic);
         let got = match space {
             Space::Shared => env.shared.load(at, bytes, &actor),
@@ -79,7 +87,8 @@ impl Warp {
             let data = self.read(space, at[lane], bytes, lane, strong, env)?;
             for (i, &r) in mem.regs.iter().enumerate() {
                 let value = element(&data, i, mem.elem);
-                let value = if mem.signed { super::compare::resize(value, mem.elem * 8, true) } else { value };
+                let value =
+                    if mem.signed { super::compare::resize(value, mem.elem * 8, true) } else { value };
                 self.regs.put_lane(r, lane, value);
             }
             if strong {
@@ -185,7 +194,9 @@ impl Warp {
                 let old = match space {
                     Space::Shared => env.shared.update(at, bytes, &actor, change),
                     Space::Global | Space::Generic => env.grid.device.update(at, bytes, &actor, change),
-                    _ => Err(Wrong::Fault(FaultKind::Undefined { detail: format!("an atomic in {space} memory") })),
+                    _ => Err(Wrong::Fault(FaultKind::Undefined {
+                        detail: format!("an atomic in {space} memory"),
+                    })),
                 };
                 let old = old.or_else(|e| trouble(lane as u32, wrong(env.grid.program, space, e)))?;
                 if let Some(&d) = a.dst.get(i) {
@@ -260,8 +271,20 @@ fn atomic_value(op: AtomOp, size: u8, old: u64, b: u64, swap: Option<u64>) -> u6
                 old
             }
         }
-        AtomOp::Inc => if lo >= hi { 0 } else { lo + 1 },
-        AtomOp::Dec => if lo == 0 || lo > hi { hi } else { lo - 1 },
+        AtomOp::Inc => {
+            if lo >= hi {
+                0
+            } else {
+                lo + 1
+            }
+        }
+        AtomOp::Dec => {
+            if lo == 0 || lo > hi {
+                hi
+            } else {
+                lo - 1
+            }
+        }
     };
     new & mask
 }

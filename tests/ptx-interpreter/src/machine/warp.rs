@@ -104,7 +104,9 @@ impl Warp {
             match *preset {
                 Preset::Word(r, v) => self.regs.put_w(r, &[v; LANES], u32::MAX, u32::MAX),
                 Preset::Double(r, v) => self.regs.put_d(r, &[v; LANES], u32::MAX, u32::MAX),
-                Preset::Predicate(p, v) => self.regs.put_p(p, if v { u32::MAX } else { 0 }, u32::MAX, u32::MAX),
+                Preset::Predicate(p, v) => {
+                    self.regs.put_p(p, if v { u32::MAX } else { 0 }, u32::MAX, u32::MAX)
+                }
                 Preset::Special(r, s) => self.special(r, s, env),
             }
         }
@@ -212,12 +214,15 @@ impl Warp {
         let mut merged: Vec<Frag> = Vec::with_capacity(self.others.len());
         for f in self.others.drain(..) {
             match merged.last_mut() {
-                Some(last) if last.pc == f.pc => *last = Frag { pc: f.pc, mask: last.mask | f.mask, parked: false },
+                Some(last) if last.pc == f.pc => {
+                    *last = Frag { pc: f.pc, mask: last.mask | f.mask, parked: false }
+                }
                 _ => merged.push(f),
             }
         }
         let Some(next) = merged.iter().position(|f| !f.parked) else {
-            let masks: Vec<_> = merged.iter().map(|f| format!("{:#010x} at instruction {}", f.mask, f.pc)).collect();
+            let masks: Vec<_> =
+                merged.iter().map(|f| format!("{:#010x} at instruction {}", f.mask, f.pc)).collect();
             let lane = merged.first().map_or(0, |f| f.mask.trailing_zeros());
             if let Some(f) = merged.first() {
                 self.cur = *f;
@@ -227,7 +232,8 @@ impl Warp {
         };
         self.cur = merged.remove(next);
         self.others = merged;
-        self.limit = self.others.iter().map(|f| f.pc).filter(|&pc| pc > self.cur.pc).min().unwrap_or(u32::MAX);
+        self.limit =
+            self.others.iter().map(|f| f.pc).filter(|&pc| pc > self.cur.pc).min().unwrap_or(u32::MAX);
         Ok(())
     }
 

@@ -17,7 +17,13 @@ const ATOMIC: u64 = 4;
 impl Rec {
     #[inline]
     fn new(time: u32, thread: u32, pc: u32, flags: u64) -> Self {
-        Self(VALID | flags | u64::from(time) << 34 | u64::from(thread & 1023) << 24 | u64::from(pc & 0xf_ffff) << 4)
+        Self(
+            VALID
+                | flags
+                | u64::from(time) << 34
+                | u64::from(thread & 1023) << 24
+                | u64::from(pc & 0xf_ffff) << 4,
+        )
     }
 
     #[inline]
@@ -68,7 +74,11 @@ impl Actor<'_> {
         if thread == self.thread {
             return true;
         }
-        if thread >> 5 == self.thread >> 5 { time < self.lanes_synced } else { self.clock.local[warp] >= time }
+        if thread >> 5 == self.thread >> 5 {
+            time < self.lanes_synced
+        } else {
+            self.clock.local[warp] >= time
+        }
     }
 
     #[inline]
@@ -233,7 +243,13 @@ impl<O: Owner> Shadow<O> {
 
     /// A read of the bytes in `mask`; with `poison`, bytes that nobody wrote are an error.
     #[inline]
-    pub(crate) fn read(&mut self, word: usize, mask: u8, a: &Actor<'_>, poison: bool) -> Result<(), Conflict> {
+    pub(crate) fn read(
+        &mut self,
+        word: usize,
+        mask: u8,
+        a: &Actor<'_>,
+        poison: bool,
+    ) -> Result<(), Conflict> {
         self.each(word, mask, |c| if poison && !c.w.is(VALID) { Err(Conflict::Poison) } else { c.read(a) })
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::Bytes;
 use super::clock::Sync;
 use super::shadow::{Actor, Conflict, Shadow};
-use super::Bytes;
 use crate::fault::{FaultKind, Space};
 
 pub(crate) struct Shared {
@@ -65,7 +65,12 @@ impl Shared {
         aligned(Space::Shared, address, bytes)?;
         if address.checked_add(u64::from(bytes)).is_none_or(|end| end > self.bytes as u64) {
             let buffer = Some(("shared memory".to_string(), self.bytes));
-            return Err(Wrong::Fault(FaultKind::OutOfBounds { space: Space::Shared, address, bytes, buffer }));
+            return Err(Wrong::Fault(FaultKind::OutOfBounds {
+                space: Space::Shared,
+                address,
+                bytes,
+                buffer,
+            }));
         }
         let first = address as usize / 4;
         Ok(first..first + (bytes as usize).div_ceil(4))
@@ -87,7 +92,13 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn store(&mut self, address: u64, bytes: u32, data: &Bytes, a: &Actor<'_>) -> Result<(), Wrong> {
+    pub(crate) fn store(
+        &mut self,
+        address: u64,
+        bytes: u32,
+        data: &Bytes,
+        a: &Actor<'_>,
+    ) -> Result<(), Wrong> {
         let range = self.range(address, bytes)?;
         let mask = byte_mask(address, bytes);
         for (value, w) in data.iter().zip(range) {

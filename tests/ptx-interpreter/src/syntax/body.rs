@@ -78,7 +78,8 @@ impl Parser<'_> {
                         }
                     }
                 }
-                *loc = Some(Loc { file, line });
+                // Line 0 says that no source line fits.
+                *loc = (line > 0).then_some(Loc { file, line });
                 return Ok(());
             }
             ".pragma" => {

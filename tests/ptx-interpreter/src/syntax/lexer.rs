@@ -64,7 +64,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>> {
         let tok = if word_start(c) {
             while at < bytes.len() {
                 // `L2::128B` is one word; a single colon ends a label.
-                let double = bytes[at..].starts_with(b"::") && bytes.get(at + 2).is_some_and(|&n| word_char(n));
+                let double =
+                    bytes[at..].starts_with(b"::") && bytes.get(at + 2).is_some_and(|&n| word_char(n));
                 if word_char(bytes[at]) {
                     at += 1;
                 } else if double {
@@ -78,7 +79,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>> {
             while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || bytes[at] == b'.') {
                 at += 1;
             }
-            number(&text[start..at]).ok_or_else(|| Error::syntax(line, format!("bad number `{}`", &text[start..at])))?
+            number(&text[start..at])
+                .ok_or_else(|| Error::syntax(line, format!("bad number `{}`", &text[start..at])))?
         } else if c == b'"' {
             let len = text[at + 1..].find('"').ok_or_else(|| Error::syntax(line, "string is not closed"))?;
             at += len + 2;

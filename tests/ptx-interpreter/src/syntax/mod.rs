@@ -106,10 +106,17 @@ pub(crate) struct Loc {
 #[derive(Debug)]
 pub(crate) enum Item {
     /// `.reg .b32 %r<20>` has a count, `.reg .pred p` has none.
-    Reg { ty: Ty, name: String, count: Option<u32> },
+    Reg {
+        ty: Ty,
+        name: String,
+        count: Option<u32>,
+    },
     Var(Variable),
     Label(String),
-    Targets { label: String, targets: Vec<String> },
+    Targets {
+        label: String,
+        targets: Vec<String>,
+    },
     Ins(Statement),
     Scope(Vec<Item>),
 }
@@ -136,7 +143,11 @@ pub(crate) enum Arg {
     F64(u64),
     Vec(Vec<Arg>),
     /// `[base + offset, extra...]`
-    Mem { base: Box<Arg>, offset: i64, extra: Vec<Arg> },
+    Mem {
+        base: Box<Arg>,
+        offset: i64,
+        extra: Vec<Arg>,
+    },
     /// `a|b`
     Pair(Box<Arg>, Box<Arg>),
     Not(Box<Arg>),

@@ -190,7 +190,12 @@ impl<'a> Parser<'a> {
                         ".minnctapersm" | ".maxnreg" | ".maxnctapersm" | ".noreturn" | ".maxclusterrank"
                         | ".explicitcluster" | ".reqnctapercluster" => {}
                         ".pragma" => self.skip_past(';'),
-                        _ => return Err(Error::syntax(self.line(), format!("unknown function directive `{w}`"))),
+                        _ => {
+                            return Err(Error::syntax(
+                                self.line(),
+                                format!("unknown function directive `{w}`"),
+                            ));
+                        }
                     }
                 }
                 _ => return Err(self.wrong("a function body")),
@@ -232,7 +237,10 @@ impl<'a> Parser<'a> {
                 ".ptr" | ".global" | ".shared" | ".local" | ".const" => {}
                 ".attribute" => self.skip_past(')'),
                 _ if w.starts_with('.') => {
-                    ty = Some(Ty::parse(&w[1..]).ok_or_else(|| Error::syntax(line, format!("unknown type `{w}`")))?);
+                    ty = Some(
+                        Ty::parse(&w[1..])
+                            .ok_or_else(|| Error::syntax(line, format!("unknown type `{w}`")))?,
+                    );
                 }
                 _ => break w.to_string(),
             }

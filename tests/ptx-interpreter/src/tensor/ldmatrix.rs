@@ -56,7 +56,10 @@ impl Warp {
         let count = m.regs.len() * SIDE;
         let used = if count >= LANES { u32::MAX } else { (1 << count) - 1 };
         self.regs.require(self.regs.ok(m.addr.base), used, "a matrix row address")?;
-        Ok((std::array::from_fn(|l| if used >> l & 1 == 1 { address(&self.regs, m.addr, l) } else { 0 }), used))
+        Ok((
+            std::array::from_fn(|l| if used >> l & 1 == 1 { address(&self.regs, m.addr, l) } else { 0 }),
+            used,
+        ))
     }
 
     fn load_matrix(&mut self, m: &Matrix, env: &mut Env<'_>) -> Exec<()> {

@@ -69,7 +69,10 @@ pub(crate) fn check(case: Case, d: &[f32]) -> std::result::Result<(), String> {
             let err = (f64::from(d[i * n + j]) - expected).abs();
             let fits = err <= bound;
             if !fits {
-                return Err(format!("{case:?} row {i} col {j}: expected {expected}, got {}, bound {bound}", d[i * n + j]));
+                return Err(format!(
+                    "{case:?} row {i} col {j}: expected {expected}, got {}, bound {bound}",
+                    d[i * n + j]
+                ));
             }
         }
     }

@@ -66,7 +66,10 @@ pub(crate) fn check(case: Case, got: &Outcome) -> std::result::Result<(), String
             let err = (f64::from(got.y[r * width + c]) - expected).abs();
             let fits = err <= bound;
             if !fits {
-                return Err(format!("{case:?} row {r} col {c}: expected {expected}, got {}", got.y[r * width + c]));
+                return Err(format!(
+                    "{case:?} row {r} col {c}: expected {expected}, got {}",
+                    got.y[r * width + c]
+                ));
             }
             total += expected;
             total_bound += bound + eps * expected.abs() * n;

@@ -6,11 +6,12 @@ use maskrank_ptx::Module;
 
 use crate::gemm;
 
-/// Multiply-adds per second that a forward of the production model needs, on two cores.
-const REQUIRED: f64 = 1e9;
+/// Multiply-adds a second below which something is broken: a tenth of what an idle pair of cores must reach, because
+/// tests share the machine with other work. `cargo run -p maskrank-ptx --example speed` measures the real figure.
+const FLOOR: f64 = 1e8;
 
 #[test]
-fn tensor_core_kernels_run_at_a_billion_products_a_second() {
+fn tensor_core_kernels_are_fast_enough_for_tests() {
     let module = Module::parse(gemm::PTX).unwrap();
     let case = gemm::Case { m: 256, n: 512, k: 1024 };
     let mut best = 0f64;
@@ -21,5 +22,5 @@ fn tensor_core_kernels_run_at_a_billion_products_a_second() {
         assert_eq!(d.len(), case.m * case.n);
         best = best.max(rate);
     }
-    println!("{best:.3e} multiply-adds a second");
+    assert!(best >= FLOOR, "{best:.3e} multiply-adds a second, expected at least {FLOOR:.0e}");
 }
