@@ -32,6 +32,7 @@ pub(super) struct FeaturizeConstants {
 /// Constants of one product.
 pub(super) struct GemmConstants {
     pub(super) weight: Region,
+    pub(super) scale: Option<Region>,
     pub(super) bias: Region,
     pub(super) affine: Option<[Region; 2]>,
     pub(super) n: usize,
@@ -125,7 +126,9 @@ fn gemm(plan: &Plan, precision: Precision, group: &GemmGroup, image: &mut Image)
     plan.spread(group.output, &features, &mut rows);
     let (weight, into) = image.push(n * k * element::bytes(precision));
     pack(plan, precision, &group.linear, group.input, &rows, into);
-    let bias = image.push_f32(&spread(plan, group.output, &group.linear.bias));
+    let (scale, bias) = group.linear.scale_and_bias();
+    let scale = scale.map(|scale| image.push_f32(&spread(plan, group.output, scale)));
+    let bias = image.push_f32(&spread(plan, group.output, bias));
     let norm = match &group.epilogue {
         Epilogue::BiasLayerNorm(norm) => norm.affine.as_ref(),
         _ => None,
@@ -133,7 +136,7 @@ fn gemm(plan: &Plan, precision: Precision, group: &GemmGroup, image: &mut Image)
     let affine = norm.map(|a| {
         [image.push_f32(&spread(plan, group.output, &a.gamma)), image.push_f32(&spread(plan, group.output, &a.beta))]
     });
-    GemmConstants { weight, bias, affine, n }
+    GemmConstants { weight, scale, bias, affine, n }
 }
 
 /// Rounds the weight into (n, k); row r holds output feature `rows[r] - 1`, or zeros where that is 0.

@@ -119,6 +119,7 @@ impl Program {
             (out.a, out.a_stride) = self.view(place, group.input);
             (out.out, out.out_stride) = self.view(place, group.output);
             out.b = constants.weight.at(place.image);
+            out.scale = constants.scale.map_or(0, |scale| scale.at(place.image));
             out.bias = constants.bias.at(place.image);
             (out.k, out.n, out.first_tile) = (k as u32, n as u32, columns as u32);
             match &group.epilogue {
