@@ -1,7 +1,7 @@
 // Element types of activations and weights: how four neighbours, or one, are read to and written from f32.
 //
 // A type gives `Storage`, `load` (one; of an input that nothing writes meanwhile), `load4` and `store4` (four; 8- or 16-byte aligned), and, where it can be a
-// compute precision, its product in accumulator.cuh. Rounding is to nearest even, for tf32 ties away from zero.
+// compute precision, its product in accumulator.cuh. Rounding is to nearest even.
 #pragma once
 #include "ptx.cuh"
 

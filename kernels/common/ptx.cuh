@@ -85,11 +85,12 @@ __device__ __forceinline__ float unpack_f16(uint16_t half) {
     return value;
 }
 
-// f32 to tf32 (10 fraction bits), to nearest, ties away from zero; the result is an f32 with 13 zero bits.
+// f32 to tf32 (10 fraction bits), to nearest even; the result is an f32 with 13 zero bits. (The instruction for it,
+// cvt.rna, sends ties away from zero, unlike every other rounding here.)
 __device__ __forceinline__ float round_tf32(float value) {
-    uint32_t bits;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-    return __uint_as_float(bits);
+    const uint32_t bits = __float_as_uint(value);
+    const uint32_t rounded = (bits + 0x0fffu + ((bits >> 13) & 1u)) & 0xffffe000u;
+    return value == value ? __uint_as_float(rounded) : value;
 }
 
 // Sixteen bytes at a shared-space address.

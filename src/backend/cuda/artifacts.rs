@@ -110,6 +110,7 @@ impl Target {
     }
 
     /// A kernel and the unit it is in.
+    #[cfg(test)]
     pub(crate) fn entry(&self, name: &str) -> Result<(&Module, &Entry), String> {
         let found = self
             .modules

@@ -47,10 +47,11 @@ fn to_odd(v: f64) -> f32 {
     f32::from_bits(toward_zero.to_bits() | 1)
 }
 
-/// To 10 fraction bits, ties away from zero: what the kernels' `cvt.rna.tf32` does.
+/// To 10 fraction bits, ties to even; infinities stay.
 fn tf32(v: f64) -> f32 {
     let odd = to_odd(v);
-    if odd.is_finite() { f32::from_bits((odd.to_bits() + 0x1000) & !0x1fff) } else { odd }
+    let bits = odd.to_bits();
+    if odd.is_nan() { odd } else { f32::from_bits((bits + 0xfff + (bits >> 13 & 1)) & !0x1fff) }
 }
 
 #[cfg(test)]
@@ -70,9 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn tf32_keeps_ten_bits_and_ties_go_away() {
-        assert_eq!(f64::from(tf32(1.0 + 2f64.powi(-11))), 1.0 + 2f64.powi(-10));
-        assert_eq!(f64::from(tf32(-1.0 - 2f64.powi(-11))), -1.0 - 2f64.powi(-10));
+    fn tf32_keeps_ten_bits_and_ties_go_to_even() {
+        assert_eq!(f64::from(tf32(1.0 + 2f64.powi(-11))), 1.0);
+        assert_eq!(f64::from(tf32(-1.0 - 3.0 * 2f64.powi(-11))), -1.0 - 2f64.powi(-9));
+        assert_eq!(f64::from(tf32(1.0 + 2f64.powi(-11) + 2f64.powi(-40))), 1.0 + 2f64.powi(-10));
         assert_eq!(f64::from(tf32(1.0 + 2f64.powi(-11) - 2f64.powi(-40))), 1.0);
         assert_eq!(tf32(f64::INFINITY), f32::INFINITY);
     }

@@ -8,7 +8,7 @@ mod constants;
 mod launches;
 mod memory;
 
-pub(crate) use launches::{HeadCall, Launch, Parameters, Place};
+pub(crate) use launches::{HeadCall, Launch, Place};
 
 use crate::backend::Options;
 use crate::plan::{Plan, Step};

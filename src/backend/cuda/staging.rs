@@ -37,8 +37,6 @@ pub(crate) struct Packed {
     pub(crate) candidate_request: usize,
     /// Candidates.
     pub(crate) candidates: usize,
-    /// Bytes of the block.
-    pub(crate) bytes: usize,
 }
 
 impl Packed {
@@ -50,7 +48,6 @@ impl Packed {
             columns: [Source::default(); 5],
             candidate_request: 0,
             candidates: 0,
-            bytes: 0,
         }
     }
 }
@@ -146,8 +143,8 @@ pub(crate) fn pack<E>(
         live().for_each(|request| writer.columns(&request.request, index, kind, binary_kind, once.binary, 1));
     }
     debug_assert!(requests <= candidates, "requests without candidates are left out");
-    let bytes = writer.finish()?;
-    Ok(Packed { kind, binary_kind, columns, candidate_request, candidates, bytes })
+    writer.finish()?;
+    Ok(Packed { kind, binary_kind, columns, candidate_request, candidates })
 }
 
 /// The kind that all have, else `mixed`; also when there are none.
@@ -207,9 +204,9 @@ impl<E, F: FnMut(usize, &[u8]) -> Result<(), E>> Writer<'_, F, E> {
         }
     }
 
-    fn finish(mut self) -> Result<usize, E> {
+    fn finish(mut self) -> Result<(), E> {
         self.hand();
-        self.failed.map_or(Ok(self.at), Err)
+        self.failed.map_or(Ok(()), Err)
     }
 
     fn columns(&mut self, from: &Columns<'_>, index: usize, kind: Kind, binary: u32, width: usize, rows: usize) {

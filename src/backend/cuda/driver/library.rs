@@ -77,7 +77,7 @@ macro_rules! driver {
         pub(crate) struct Driver {
             $(pub(in crate::backend::cuda) $method: unsafe extern "C" fn($($kind),*) -> Code,)*
             /// Keeps the functions mapped; none where they are part of the program.
-            pub(in crate::backend::cuda) library: Option<Library>,
+            pub(in crate::backend::cuda) _library: Option<Library>,
         }
 
         impl Driver {
@@ -93,7 +93,7 @@ macro_rules! driver {
                         }
                     };
                 )*
-                Ok(Self { $($method,)* library: Some(library) })
+                Ok(Self { $($method,)* _library: Some(library) })
             }
 
             $(

@@ -22,8 +22,6 @@ pub(crate) struct Launch {
     pub(crate) entry: String,
     /// Blocks.
     pub(crate) grid: [u32; 3],
-    /// Shared memory beyond what the manifest states.
-    pub(crate) extra_shared_bytes: u32,
     /// The parameter struct.
     pub(crate) parameters: Parameters,
 }
@@ -143,7 +141,6 @@ impl Program {
         Launch {
             entry: format!("gemm_{}_{}x{}_{epilogue}", self.precision, tile.m, tile.n),
             grid: [columns as u32, bucket.div_ceil(tile.m) as u32, 1],
-            extra_shared_bytes: 0,
             parameters: Parameters::Gemm(Box::new(params)),
         }
     }
@@ -170,7 +167,6 @@ impl Program {
         Launch {
             entry: format!("layer_norm_{}", self.precision),
             grid: [bucket.div_ceil(ROWS_PER_BLOCK) as u32, groups.len() as u32, 1],
-            extra_shared_bytes: 0,
             parameters: Parameters::LayerNorm(Box::new(params)),
         }
     }
@@ -228,7 +224,6 @@ impl Program {
         Launch {
             entry: format!("featurize_{}_to_{}", packed.kind, self.precision),
             grid: [grid_rows as u32, 1, 1],
-            extra_shared_bytes: self.row_shared_bytes(),
             parameters: Parameters::Featurize(Box::new(params)),
         }
     }
@@ -254,7 +249,6 @@ impl Program {
         Launch {
             entry: self.head_entry(),
             grid: [bucket.div_ceil(ROWS_PER_BLOCK) as u32, 1, 1],
-            extra_shared_bytes: 0,
             parameters: Parameters::Head(Box::new(params)),
         }
     }

@@ -113,7 +113,7 @@ macro_rules! functions {
 
         /// The interpreter as a driver.
         pub(in crate::backend::cuda) fn driver() -> Driver {
-            Driver { $($name,)* library: None }
+            Driver { $($name,)* _library: None }
         }
     };
 }

@@ -5,6 +5,8 @@
 //! kernels, memory, parameters, graphs, and the kernels' own code.
 
 mod entries;
+#[cfg(feature = "cli")]
+mod expected;
 pub(super) mod machine;
 #[cfg(feature = "cli")]
 mod suite;
