@@ -142,7 +142,8 @@ struct Tuning {
 
 impl Tuning {
     fn of<K: Kernel>() -> Self {
-        Self { block: 128, shared_block: 256, own_from: 128, rows_worth_sharing: 16, shares: 8 }
+        let block = if size_of::<K::Stored>() == 2 { 256 } else { 128 };
+        Self { block, shared_block: 256, own_from: 128, rows_worth_sharing: 16, shares: 8 }
     }
 }
 
