@@ -16,6 +16,7 @@
 //! # Ok(()) }
 //! ```
 
+mod architecture;
 mod backend;
 pub mod batch;
 pub mod config;
@@ -32,6 +33,7 @@ mod scores;
 pub mod truth;
 pub mod weights;
 
+pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use config::ModelConfig;
@@ -40,3 +42,8 @@ pub use model::{Model, ModelOptions};
 pub use score_weights::ScoreWeights;
 pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};
 pub use scores::{Outputs, Scores, Status};
+
+/// The README's code is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -40,7 +40,8 @@ impl Model {
         let case = Case::read(folder.join("case.json"))?;
         let mut options = Self::options();
         if case.seeded_weights {
-            let missing = || Error::config(&case.file, "seed", "expected the seed of the weights, found none");
+            let missing =
+                || Error::config(&case.file, "seed", "expected the seed of the weights, found none");
             options = options.seed(case.seed.ok_or_else(missing)?);
         }
         Ok((options.open(folder)?, case))
@@ -172,16 +173,19 @@ impl ModelOptions {
         }
         let weights =
             Weights::open(self.weights.clone().unwrap_or_else(|| folder.join("model.safetensors")))?;
-        let widths = match told {
-            None => weights.widths(&config)?,
-            Some((source, widths)) => {
-                if let Some((name, wanted, seen)) = weights.widths_seen(&config).contradiction(widths) {
-                    return Err(disagreement(&source, weights.file(), name, wanted, seen));
-                }
-                widths
-            }
+        let Some((source, widths)) = told else {
+            let widths = weights.widths(&config)?;
+            return Model::new(config, widths, weights);
         };
-        Model::new(config, widths, weights)
+        let contradiction = weights.widths_seen(&config).contradiction(widths);
+        Model::new(config, widths, weights).map_err(|error| match (error, contradiction) {
+            (Error::Weights { file, tensor, problem }, Some((name, told, seen))) => {
+                let source = source.display();
+                let problem = format!("{problem}; {source} has {name} {told}, these weights have {seen}");
+                Error::Weights { file, tensor, problem }
+            }
+            (error, _) => error,
+        })
     }
 
     /// The widths that are told by anything but the weights, and by what.

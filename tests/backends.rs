@@ -2,6 +2,8 @@
 //!
 //! `MASKRANK_REQUIRE=wgpu,cuda` turns the absence of the named backends into a failure.
 
+#![allow(unreachable_pub, reason = "the suite's modules are shared by path")]
+
 mod suite;
 
 use libtest_mimic::{Arguments, Failed, Trial};

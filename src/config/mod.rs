@@ -8,6 +8,7 @@ mod document;
 mod field;
 mod file;
 mod near;
+mod numbers;
 mod read;
 mod schema;
 mod train_data;
@@ -18,10 +19,9 @@ pub use case::Case;
 pub use schema::widths_from_schema;
 pub use widths::{EMBEDDINGS, Widths};
 
-pub(crate) use document::{Node, parse as parse_document};
 pub(crate) use field::MAX_WIDTH;
-pub(crate) use file::read_text;
 pub(crate) use near::{shown, suggestion};
+pub(crate) use numbers::{parse_numbers, read_numbers};
 
 /// What a model computes, apart from the widths of its inputs and its weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,8 +113,8 @@ impl MaskNet {
     /// Width of what the blocks leave: all of their outputs side by side, or the last one's.
     #[must_use]
     pub fn blocks_output_size(&self) -> usize {
-        let sizes = self.mask_blocks.iter().map(|block| block.output_size);
-        if self.use_parallel { sizes.sum() } else { sizes.last().unwrap_or(0) }
+        let mut sizes = self.mask_blocks.iter().map(|block| block.output_size);
+        if self.use_parallel { sizes.sum() } else { sizes.next_back().unwrap_or(0) }
     }
 
     /// Width of the net's output.

@@ -1,7 +1,5 @@
 //! One case on one scorer, every output held against the truth in accept form: NaN fails.
 
-use maskrank_reference::head::sigmoid;
-
 use super::{Bound, Case};
 use crate::{Outputs, Precision, Result, ScoreFrom, ScoreOptions, Scores, Status, truth};
 
@@ -161,6 +159,7 @@ fn rms(errors: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use maskrank_reference::head::sigmoid;
 
     #[test]
     fn a_nan_is_the_largest_error() {

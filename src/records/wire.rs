@@ -204,7 +204,8 @@ mod tests {
     fn varints() {
         let full = [0xFF; 9];
         let with = |last: u8| [&full[..], &[last]].concat();
-        let cases: [(&[u8], Result<Option<u64>, WireError>); 8] = [
+        type Case<'a> = (&'a [u8], Result<Option<u64>, WireError>);
+        let cases: [Case<'_>; 8] = [
             (&[], Ok(None)),
             (&[0x7F], Ok(Some(127))),
             (&[0x80, 0x01], Ok(Some(128))),
@@ -222,7 +223,8 @@ mod tests {
 
     #[test]
     fn fields_of_every_wire_type() {
-        let cases: [(&[u8], Result<Option<(u32, Value)>, WireError>); 14] = [
+        type Case<'a> = (&'a [u8], Result<Option<(u32, Value)>, WireError>);
+        let cases: [Case<'_>; 14] = [
             (&[], Ok(None)),
             (&[0x08, 0x05], Ok(Some((1, Value::Varint(5))))),
             (&[0x11, 1, 2, 3, 4, 5, 6, 7, 8], Ok(Some((2, Value::Fixed64)))),

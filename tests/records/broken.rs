@@ -76,6 +76,14 @@ fn a_file_cut_anywhere_is_reported() {
         }
         let (index, offset, problem) = record_error(ended.unwrap_err());
         assert_eq!((index, offset), (whole as u64, starts[whole] as u64), "cut at {end}: {problem}");
+        let found = end - starts[whole];
+        let expected = match found.checked_sub(12) {
+            None => format!("expected 12 bytes of length and sum, found {found}"),
+            Some(found) => {
+                format!("expected {} bytes of data and sum, found {found}", records[whole].len() + 4)
+            }
+        };
+        assert!(problem.ends_with(&expected), "cut at {end}: {problem}");
         let (tweets, skipped, cut, _) = skipping(&good[..end], 1 << 20);
         assert_eq!((tweets.len(), skipped, cut), (whole, 1, 1), "cut at {end}");
     }

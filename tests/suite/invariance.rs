@@ -12,7 +12,9 @@ pub fn trials() -> Vec<Trial> {
     ["tiny-parallel", "ragged-input-norm", "serial", "share-none", "share-partial"]
         .into_iter()
         .map(|name| Trial::new(format!("invariance/{name}"), move |target| invariant(target, name, &SIZES)))
-        .chain([Trial::new("invariance/production", |target| invariant(target, "production", &[1, 2, 17, 65]))])
+        .chain([Trial::new("invariance/production", |target| {
+            invariant(target, "production", &[1, 2, 17, 65])
+        })])
         .collect()
 }
 
@@ -34,7 +36,8 @@ fn invariant(target: Target, name: &str, sizes: &[usize]) {
         }
     }
     // Among other requests, of every size and none.
-    let requests = vec![vec![3, 1], vec![], (0..17).map(|i| i % case.rows).collect(), vec![rows - 1], vec![0; 40]];
+    let requests =
+        vec![vec![3, 1], vec![], (0..17).map(|i| i % case.rows).collect(), vec![rows - 1], vec![0; 40]];
     let found = bits(&scorer, &case, &requests);
     for (row, found) in requests.concat().into_iter().zip(&found) {
         if row < rows {
@@ -70,11 +73,15 @@ fn bits(scorer: &Scorer, case: &Case, requests: &[Vec<usize>]) -> Vec<Vec<u32>> 
     let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
     let outputs = Outputs { logits: true, probabilities: true, calibrated_probabilities: true, top_k: 3 };
     let mut scores = Scores::default();
-    scorer.score(Batch { requests: &requests }, &ScoreOptions::new(&weights).with_outputs(outputs), &mut scores).unwrap();
+    scorer
+        .score(Batch { requests: &requests }, &ScoreOptions::new(&weights).with_outputs(outputs), &mut scores)
+        .unwrap();
     let tasks = weights.len();
     (0..scores.scores.len())
         .map(|row| {
-            let of = |values: &[f32]| values[row * tasks..(row + 1) * tasks].iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            let of = |values: &[f32]| {
+                values[row * tasks..(row + 1) * tasks].iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            };
             let mut bits = vec![scores.scores[row].to_bits(), scores.statuses[row] as u32];
             bits.extend(of(&scores.logits));
             bits.extend(of(&scores.probabilities));

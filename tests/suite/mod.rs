@@ -4,8 +4,8 @@
 
 pub mod golden;
 pub mod invariance;
-pub mod random_model;
 pub mod ragged;
+pub mod random_model;
 
 use std::path::PathBuf;
 
@@ -52,7 +52,10 @@ impl Trial {
 }
 
 pub fn trials() -> Vec<Trial> {
-    [golden::trials(), random_model::trials(), ragged::trials(), invariance::trials()].into_iter().flatten().collect()
+    [golden::trials(), random_model::trials(), ragged::trials(), invariance::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 pub fn golden_folder() -> PathBuf {

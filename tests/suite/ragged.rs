@@ -3,7 +3,9 @@
 use half::{bf16, f16};
 use maskrank::config::EMBEDDINGS;
 use maskrank::golden::Case;
-use maskrank::{Batch, Binary, Columns, Error, Features, Outputs, Request, ScoreOptions, Scores, Split, Status};
+use maskrank::{
+    Batch, Binary, Columns, Error, Features, Outputs, Request, ScoreOptions, Scores, Split, Status,
+};
 
 use super::random_model::{fixed, inputs};
 use super::{Random, Target, Trial};
@@ -37,7 +39,8 @@ fn weights(case: &Case) -> Vec<f32> {
 fn empty(target: Target) {
     let case = case(target, 1, 3);
     let (scorer, weights) = (target.scorer(&case.model, 4), weights(&case));
-    let options = ScoreOptions::new(&weights).with_outputs(Outputs { top_k: 2, logits: true, ..Outputs::default() });
+    let options =
+        ScoreOptions::new(&weights).with_outputs(Outputs { top_k: 2, logits: true, ..Outputs::default() });
     let mut scores = Scores::default();
     for requests in [vec![], vec![Request::default()], vec![Request::default(); 3]] {
         scorer.score(Batch { requests: &requests }, &options, &mut scores).unwrap();
@@ -55,6 +58,9 @@ fn divide(values: &[f32], width: usize, once: impl Fn(usize) -> bool) -> (Vec<f3
     parts
 }
 
+type Parts = (Vec<f32>, Vec<f32>);
+
+#[allow(clippy::single_range_in_vec_init, reason = "a split declares ranges, here one")]
 fn splits(target: Target) {
     for seed in 0..6 {
         // Every candidate of a request carries the request's columns, so that both forms mean the same.
@@ -83,7 +89,8 @@ fn splits(target: Target) {
             }
             inputs.insert(name.to_owned(), values);
         }
-        case = Case::from_inputs(&case.name, &case.model, case.rows, case.score_weights.clone(), inputs).unwrap();
+        case = Case::from_inputs(&case.name, &case.model, case.rows, case.score_weights.clone(), inputs)
+            .unwrap();
 
         let parts = names.map(|name| {
             let values = case.input(name);
@@ -91,17 +98,20 @@ fn splits(target: Target) {
             let (shared, each) = divide(values, width, |column| once(name, column));
             (shared[..shared.len() / case.rows].to_vec(), each)
         });
-        let columns = |which: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| Columns {
+        let columns = |which: fn(&Parts) -> &Vec<f32>| Columns {
             continuous: Features::F32(which(&parts[0])),
             binary: Binary::Numbers(which(&parts[1])),
             user_embedding: Features::F32(which(&parts[2])),
             user_eng_embedding: Features::F32(which(&parts[3])),
             author_embedding: Features::F32(which(&parts[4])),
         };
-        let request = Request { candidates: case.rows, request: columns(|p| &p.0), candidate: columns(|p| &p.1) };
+        let request =
+            Request { candidates: case.rows, request: columns(|p| &p.0), candidate: columns(|p| &p.1) };
         let scorer = target.split_scorer(&case.model, 32, split.clone());
         let comparison = case
-            .check_with(&scorer, |options, scores| scorer.score(Batch { requests: &[request] }, options, scores))
+            .check_with(&scorer, |options, scores| {
+                scorer.score(Batch { requests: &[request] }, options, scores)
+            })
             .unwrap();
         assert!(comparison.passed(), "seed {seed}, {split:?}: {}", comparison.failures());
     }
@@ -142,14 +152,17 @@ fn half_features(target: Target) {
         let base = case(target, seed, 17);
         for is_bf16 in [true, false] {
             let names = ["continuous", "user_embedding", "user_eng_embedding", "author_embedding"];
-            let narrow = |v: f32| if is_bf16 { bf16::from_f32(v).to_f32() } else { f16::from_f32(v).to_f32() };
+            let narrow =
+                |v: f32| if is_bf16 { bf16::from_f32(v).to_f32() } else { f16::from_f32(v).to_f32() };
             let inputs: std::collections::BTreeMap<String, Vec<f32>> = names
                 .iter()
                 .map(|&name| (name.to_owned(), base.input(name).iter().map(|&v| narrow(v)).collect()))
                 .chain([("binary".to_owned(), base.input("binary").to_vec())])
                 .collect();
-            let case = Case::from_inputs("half", &base.model, base.rows, base.score_weights.clone(), inputs).unwrap();
-            let bf = names.map(|name| case.input(name).iter().map(|&v| bf16::from_f32(v)).collect::<Vec<_>>());
+            let case = Case::from_inputs("half", &base.model, base.rows, base.score_weights.clone(), inputs)
+                .unwrap();
+            let bf =
+                names.map(|name| case.input(name).iter().map(|&v| bf16::from_f32(v)).collect::<Vec<_>>());
             let hf = names.map(|name| case.input(name).iter().map(|&v| f16::from_f32(v)).collect::<Vec<_>>());
             let feature = |i: usize| if is_bf16 { Features::Bf16(&bf[i]) } else { Features::F16(&hf[i]) };
             let mut request = case.request();
@@ -159,7 +172,9 @@ fn half_features(target: Target) {
             request.candidate.author_embedding = feature(3);
             let scorer = target.scorer(&case.model, 32);
             let comparison = case
-                .check_with(&scorer, |options, scores| scorer.score(Batch { requests: &[request] }, options, scores))
+                .check_with(&scorer, |options, scores| {
+                    scorer.score(Batch { requests: &[request] }, options, scores)
+                })
                 .unwrap();
             assert!(comparison.passed(), "seed {seed} bf16 {is_bf16}: {}", comparison.failures());
         }
@@ -251,10 +266,16 @@ fn wrong_lengths(target: Target) {
     let mut scores = Scores::default();
     let mut short = case.request();
     short.candidates = 2;
-    let error = scorer.score(Batch { requests: &[case.request(), short] }, &options, &mut scores).unwrap_err();
+    let error =
+        scorer.score(Batch { requests: &[case.request(), short] }, &options, &mut scores).unwrap_err();
     assert!(matches!(error, Error::TooManyCandidates { max: 4, found: 5 }), "{error}");
     let error = scorer.score(Batch { requests: &[short] }, &options, &mut scores).unwrap_err();
-    assert!(matches!(&error, Error::Batch { request: 0, operand, .. } if operand.contains("continuous")), "{error}");
-    let error = scorer.score(Batch { requests: &[case.request()] }, &ScoreOptions::new(&[]), &mut scores).unwrap_err();
+    assert!(
+        matches!(&error, Error::Batch { request: 0, operand, .. } if operand.contains("continuous")),
+        "{error}"
+    );
+    let error = scorer
+        .score(Batch { requests: &[case.request()] }, &ScoreOptions::new(&[]), &mut scores)
+        .unwrap_err();
     assert!(matches!(error, Error::Argument { argument: "weights", .. }), "{error}");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use maskrank::config::{
-    AffineMap, Aggregation, BatchNorm, EMBEDDINGS, Featurization, LayerNorm, MaskBlock, MaskNet, Mlp, ModelConfig,
-    Network, RecordsConfig, Sharing, Task, Widths,
+    AffineMap, Aggregation, BatchNorm, EMBEDDINGS, Featurization, LayerNorm, MaskBlock, MaskNet, Mlp,
+    ModelConfig, Network, RecordsConfig, Sharing, Task, Widths,
 };
 use maskrank::golden::Case;
 use maskrank::{Model, Precision};
@@ -25,7 +25,8 @@ pub fn trials() -> Vec<Trial> {
                 let mut random = Random(seed);
                 let (model, rows) = (model(&mut random), *random.pick(&ROWS));
                 let inputs = inputs(&mut random, model.widths(), rows, target.precision);
-                let weights = (0..model.config().tasks.len()).map(|_| f64::from(random.signed() * 50.0)).collect();
+                let weights =
+                    (0..model.config().tasks.len()).map(|_| f64::from(random.signed() * 50.0)).collect();
                 let case = Case::from_inputs(&format!("seed {seed}"), &model, rows, weights, inputs).unwrap();
                 let comparison = case.check(&target.scorer(&model, rows + random.below(40))).unwrap();
                 assert!(comparison.passed(), "seed {seed}: {:?}: {}", model.config(), comparison.failures());
@@ -103,7 +104,12 @@ fn mask_net(random: &mut Random, last: Option<usize>) -> MaskNet {
 }
 
 /// Inputs with the odd value that no feature store should produce.
-pub fn inputs(random: &mut Random, widths: Widths, rows: usize, precision: Precision) -> BTreeMap<String, Vec<f32>> {
+pub fn inputs(
+    random: &mut Random,
+    widths: Widths,
+    rows: usize,
+    precision: Precision,
+) -> BTreeMap<String, Vec<f32>> {
     let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-40, -1e-45, 3e38, -3e38, f32::MAX];
     let mut map = BTreeMap::new();
     let continuous = (0..rows * widths.continuous)

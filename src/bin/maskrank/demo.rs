@@ -49,7 +49,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
     let opened = Instant::now();
     let model = Model::open(&model_folder)?;
-    let scorer = arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.candidates as usize).build()?;
+    let scorer = arguments
+        .backend
+        .apply(Scorer::builder(&model))
+        .max_candidates(arguments.candidates as usize)
+        .build()?;
     println!("{}", select::describe(&scorer));
     println!("ready in {:.2} s", opened.elapsed().as_secs_f64());
 
@@ -67,7 +71,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     print_best(&scorer, &block, &scores);
     time(&scorer, batch, &weights)?;
     let agrees = compare(arguments, &model, &weights, &block, &scores, &scorer)?;
-    println!("The weights are seeded, not trained: this ranking has no meaning, its speed and its numbers do.");
+    println!(
+        "The weights are seeded, not trained: this ranking has no meaning, its speed and its numbers do."
+    );
     Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -76,8 +82,10 @@ fn prepare_model(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     if folder.join("model.safetensors").is_file() {
         return Ok(());
     }
-    let bar = spinner(format!("first run: writing the seeded production model (192 MB) to {}", folder.display()));
-    std::fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+    let bar =
+        spinner(format!("first run: writing the seeded production model (192 MB) to {}", folder.display()));
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     random::write_production(folder, SEED)?;
     bar.finish_and_clear();
     Ok(())
@@ -92,7 +100,7 @@ fn prepare_records(path: &Path, candidates: u32) -> Result<(), Box<dyn std::erro
         seed: SEED,
         records: candidates.into(),
         records_per_request: candidates.into(),
-        tweet_ids: TweetIds::default(),
+        tweet_ids: TweetIds::Numbered,
     };
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
@@ -114,20 +122,18 @@ fn spinner(message: String) -> ProgressBar {
 
 fn print_best(scorer: &Scorer, block: &RecordBlock, scores: &Scores) {
     let tasks = scorer.tasks();
-    let width = |task: &String| output::short_name(task).len().clamp(8, 18);
-    print!("\n{:>4} {:>20} {:>11}", "rank", "tweet", "score");
-    for task in tasks {
-        let name = output::short_name(task);
-        print!(" {:>w$.w$}", name, w = width(task));
+    println!("\ncalibrated probabilities of");
+    for (index, task) in tasks.iter().enumerate() {
+        println!("  p{:<2} {}", index + 1, output::short_name(task));
     }
+    print!("\n{:>4} {:>12} {:>11}", "rank", "tweet", "score");
+    (1..=tasks.len()).for_each(|index| print!(" {:>8}", format!("p{index}")));
     println!();
     for (rank, &row) in scores.top_k.iter().enumerate() {
         let row = row as usize;
-        print!("{:>4} {:>20} {:>11.5}", rank + 1, block.tweet_ids()[row], scores.scores[row]);
+        print!("{:>4} {:>12} {:>11.5}", rank + 1, block.tweet_ids()[row], scores.scores[row]);
         let probabilities = &scores.calibrated_probabilities[row * tasks.len()..(row + 1) * tasks.len()];
-        for (task, p) in tasks.iter().zip(probabilities) {
-            print!(" {p:>w$.6}", w = width(task));
-        }
+        probabilities.iter().for_each(|p| print!(" {p:>8.6}"));
         println!();
     }
     println!();
@@ -159,7 +165,12 @@ fn time(scorer: &Scorer, batch: Batch<'_>, weights: &[f32]) -> Result<(), Box<dy
 
 /// Holds a sample of logits against the f64 reference.
 fn compare(
-    arguments: &Arguments, model: &Model, weights: &[f32], block: &RecordBlock, scores: &Scores, scorer: &Scorer,
+    arguments: &Arguments,
+    model: &Model,
+    weights: &[f32],
+    block: &RecordBlock,
+    scores: &Scores,
+    scorer: &Scorer,
 ) -> Result<bool, Box<dyn std::error::Error>> {
     let rows = arguments.sample.min(block.len());
     let score_weights: Vec<f64> = weights.iter().map(|&w| w.into()).collect();

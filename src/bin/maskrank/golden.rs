@@ -73,8 +73,10 @@ struct Table {
 impl Table {
     fn line(&mut self, arguments: &Arguments, case: &Case, backend: Backend, precision: Precision) {
         let (backend_name, precision_name) = (backend.to_string(), precision.to_string());
-        let mut builder =
-            Scorer::builder(&case.model).backend(backend).precision(precision).max_candidates(case.rows.max(1));
+        let mut builder = Scorer::builder(&case.model)
+            .backend(backend)
+            .precision(precision)
+            .max_candidates(case.rows.max(1));
         if let Some(name) = &arguments.adapter {
             builder = builder.adapter(name);
         }
@@ -103,7 +105,8 @@ impl Table {
                 self.ran += 1;
                 let passed = comparison.passed();
                 self.failed += usize::from(!passed);
-                let bound = comparison.checks.iter().find(|c| c.name == "logits").map_or(f64::NAN, |c| c.bound);
+                let bound =
+                    comparison.checks.iter().find(|c| c.name == "logits").map_or(f64::NAN, |c| c.bound);
                 println!(
                     "{:<24} {backend_name:<8} {precision_name:<5} {:>12.3e} {bound:>12.3e} {:>12.3e}  {}",
                     case.name,

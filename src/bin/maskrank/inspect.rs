@@ -4,10 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use maskrank::ModelConfig;
-use maskrank::Model;
 use maskrank::config::Widths;
-use maskrank::weights::layout::{self, Kind};
+use maskrank::{Architecture, LayerKind, Model, ModelConfig};
 
 use crate::Outcome;
 
@@ -31,7 +29,9 @@ pub(crate) fn parse_widths(text: &str) -> Result<Widths, String> {
             user_eng_embedding: rest.get(1).copied().unwrap_or(0),
             author_embedding: rest.get(2).copied().unwrap_or(0),
         }),
-        _ => Err("expected continuous,binary[,user_embedding[,user_eng_embedding[,author_embedding]]]".into()),
+        _ => {
+            Err("expected continuous,binary[,user_embedding[,user_eng_embedding[,author_embedding]]]".into())
+        }
     }
 }
 
@@ -59,24 +59,26 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
     println!("  {:<20} {:>8}", "input_dim", widths.input_dim());
 
-    println!("tensors");
-    let expected = layout::expected(&config, widths)?;
-    let (mut parameters, mut flops, mut linear) = (0usize, 0usize, 0usize);
-    for tensor in &expected {
-        println!("  {:<90} {}", tensor.name, tensor.shape_text());
-        if tensor.kind.is_parameter() {
-            parameters += tensor.elements();
-        }
-        if tensor.kind == Kind::LinearWeight {
-            // A multiply-add is two operations.
-            flops += 2 * tensor.elements();
-            linear += 1;
-        }
+    let architecture = Architecture::new(&config, widths)?;
+    println!("layers");
+    println!("  {:<84} {:<11} {:>11} {:>13}  shape", "name", "kind", "parameters", "FLOP/cand.");
+    let mut linear = 0;
+    for layer in &architecture.layers {
+        linear += usize::from(layer.kind == LayerKind::Linear);
+        println!(
+            "  {:<84} {:<11} {:>11} {:>13}  {}",
+            layer.name,
+            layer.kind.name(),
+            layer.parameters(),
+            layer.flops(),
+            layer.shape_text()
+        );
     }
+    let parameters = architecture.parameters();
     println!("tasks       {}", config.tasks.len());
     println!("parameters  {parameters}");
     println!("bytes       {} f32, {} bf16 or f16", parameters * 4, parameters * 2);
-    println!("work        {:.3} MFLOP a candidate in {linear} linear layers", flops as f64 / 1e6);
+    println!("work        {:.3} MFLOP a candidate in {linear} linear layers", architecture.flops() / 1e6);
     println!("input       {} bytes a candidate in f32", widths.input_dim() * 4);
     Ok(ExitCode::SUCCESS)
 }

@@ -23,7 +23,8 @@ impl Sink {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let file = File::create(&partial).map_err(|error| format!("cannot create {}: {error}", partial.display()))?;
+        let file = File::create(&partial)
+            .map_err(|error| format!("cannot create {}: {error}", partial.display()))?;
         Ok(Self::File { writer: BufWriter::with_capacity(1 << 20, file), partial, path: path.to_owned() })
     }
 

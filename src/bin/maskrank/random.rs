@@ -13,9 +13,13 @@ use crate::Outcome;
 use crate::inspect::parse_widths;
 
 const PRODUCTION_CONFIG: &str = include_str!("../../../models/production/config.yaml");
-const PRODUCTION_SCHEMA: &str = include_str!("../../../models/production/segdense.json");
-const PRODUCTION_WIDTHS: Widths =
-    Widths { continuous: 2117, binary: 59, user_embedding: 200, user_eng_embedding: 200, author_embedding: 200 };
+const PRODUCTION_WIDTHS: Widths = Widths {
+    continuous: 2117,
+    binary: 59,
+    user_embedding: 200,
+    user_eng_embedding: 200,
+    author_embedding: 200,
+};
 
 #[derive(Args)]
 pub(crate) struct WeightsArguments {
@@ -35,40 +39,60 @@ pub(crate) struct WeightsArguments {
 
 pub(crate) fn weights(arguments: &WeightsArguments) -> Outcome {
     let folder = &arguments.out;
-    std::fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     match (&arguments.config, arguments.widths) {
         (Some(path), Some(widths)) => {
             let config = ModelConfig::read(path)?;
-            let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             let shapes = format!(
                 "{{\"shapes\": {{\"continuous\": {}, \"binary\": {}, \"user_embedding\": {}, \"user_eng_embedding\": {}, \
                  \"author_embedding\": {}}}}}\n",
-                widths.continuous, widths.binary, widths.user_embedding, widths.user_eng_embedding, widths.author_embedding
+                widths.continuous,
+                widths.binary,
+                widths.user_embedding,
+                widths.user_eng_embedding,
+                widths.author_embedding
             );
             write(folder, &text, "case.json", &shapes, &config, widths, arguments.seed)?;
         }
         _ => write_production(folder, arguments.seed)?,
     }
     let model = Model::open(folder)?;
-    println!("{}: {} parameters, seed {}", folder.display(), model.weights().parameters(), arguments.seed);
+    println!("{}: {} tasks, seed {}", folder.display(), model.tasks().len(), arguments.seed);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the production model with seeded weights.
 pub(crate) fn write_production(folder: &Path, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
     let config = ModelConfig::from_yaml(PRODUCTION_CONFIG, Path::new("production config"))?;
-    write(folder, PRODUCTION_CONFIG, "segdense.json", PRODUCTION_SCHEMA, &config, PRODUCTION_WIDTHS, seed)
+    write(
+        folder,
+        PRODUCTION_CONFIG,
+        "segdense.json",
+        &Schema::released().to_json(),
+        &config,
+        PRODUCTION_WIDTHS,
+        seed,
+    )
 }
 
 fn write(
-    folder: &Path, config_text: &str, beside: &str, beside_text: &str, config: &ModelConfig, widths: Widths, seed: u64,
+    folder: &Path,
+    config_text: &str,
+    beside: &str,
+    beside_text: &str,
+    config: &ModelConfig,
+    widths: Widths,
+    seed: u64,
 ) -> Result<(), Box<dyn std::error::Error>> {
     for (name, text) in [("config.yaml", config_text), (beside, beside_text)] {
         let path = folder.join(name);
         std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     // Last, and by renaming: a folder with weights is a whole model.
-    Weights::seeded(config, widths, seed)?.write(&folder.join("model.safetensors"))?;
+    Weights::seeded(config, widths, seed)?.write(folder.join("model.safetensors"))?;
     Ok(())
 }
 
@@ -100,7 +124,7 @@ pub(crate) fn records(arguments: &RecordsArguments) -> Outcome {
         seed: arguments.seed,
         records: arguments.records,
         records_per_request: arguments.per_request,
-        tweet_ids: TweetIds::default(),
+        tweet_ids: TweetIds::Numbered,
     };
     records.write(&schema, &arguments.out, Compression::from_path(&arguments.out))?;
     println!("{}: {} records, seed {}", arguments.out.display(), arguments.records, arguments.seed);

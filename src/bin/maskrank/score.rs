@@ -9,9 +9,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maskrank::records::{
-    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema,
+    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, Schema,
 };
-use maskrank::{Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer, Scores};
+use maskrank::{
+    Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
+    Scores,
+};
 
 use crate::output::Sink;
 use crate::select::BackendArguments;
@@ -69,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         model = model.schema(schema);
     }
     let model = model.open(&arguments.model)?;
-    let schema = arguments.schema.clone().unwrap_or_else(|| arguments.model.join("segdense.json"));
+    let schema = schema_path(arguments, &model)?;
     let layout = layout(&model, &schema)?;
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
@@ -79,10 +82,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut bytes = 0;
     for path in &arguments.records {
         // A path that is not there is found before anything is scored.
-        let file = std::fs::metadata(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        let file =
+            std::fs::metadata(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
         bytes += file.len();
     }
-    let scorer = arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize).build()?;
+    let scorer =
+        arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize).build()?;
     eprintln!("{}", select::describe(&scorer));
 
     let mut sink = Sink::open(arguments.out.as_deref())?;
@@ -114,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let score_options = ScoreOptions::new(&weights).with_outputs(outputs);
     let mut failure = None;
     for filled in full_in {
-        let Filled { block, input_bytes } = match filled {
+        let FilledBlock { block, input_bytes } = match filled {
             Ok(filled) => filled,
             Err(error) => {
                 failure = Some(error);
@@ -126,7 +131,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         rows.write(&block, &scores, &mut sink)?;
         candidates += block.len() as u64;
         bar.set_position(input_bytes.min(bytes));
-        bar.set_message(format!("{candidates} candidates, {:.0}/s", candidates as f64 / bar.elapsed().as_secs_f64()));
+        bar.set_message(format!(
+            "{candidates} candidates, {:.0}/s",
+            candidates as f64 / bar.elapsed().as_secs_f64()
+        ));
         // The reader has ended when it no longer takes blocks.
         let _ = empty_out.send(block);
     }
@@ -148,6 +156,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// `--schema`, else the model folder's own, else the one that the configuration names.
+fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
+    let beside = arguments.model.join("segdense.json");
+    match &arguments.schema {
+        Some(path) => Ok(path.clone()),
+        None if beside.is_file() => Ok(beside),
+        None => Ok(model.config().records.schema_path()?.filter(|path| path.is_file()).unwrap_or(beside)),
+    }
+}
+
 type Filled = Result<FilledBlock, Error>;
 
 struct FilledBlock {
@@ -157,7 +175,9 @@ struct FilledBlock {
 
 /// Reads until the end, an error, or until nobody takes blocks any more. Returns what was left out.
 fn read(
-    mut reader: BlockReader, empty: &Receiver<RecordBlock>, full: &SyncSender<Filled>,
+    mut reader: BlockReader,
+    empty: &Receiver<RecordBlock>,
+    full: &SyncSender<Filled>,
 ) -> (u64, u64, Vec<String>) {
     while let Ok(mut block) = empty.recv() {
         let filled = match reader.read_into(&mut block) {
@@ -184,22 +204,9 @@ pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error
         });
     }
     let schema = Schema::open(schema)?;
-    let records = &model.config().records;
-    let spec = LayoutSpec {
-        renames: records.renamed_features.iter().cloned().collect(),
-        continuous_truncation: records.continuous_truncation,
-        binary_truncation: records.binary_truncation,
-        labels: Vec::new(),
-    };
-    let widths = model.widths();
-    let widths = RecordWidths {
-        continuous: widths.continuous,
-        binary: widths.binary,
-        user_embedding: widths.user_embedding,
-        user_eng_embedding: widths.user_eng_embedding,
-        author_embedding: widths.author_embedding,
-    };
-    RecordLayout::new(&schema, &spec, widths)
+    // Labels are for training: a record without them is scored all the same.
+    let spec = LayoutSpec { labels: Vec::new(), ..model.config().records.layout_spec() };
+    RecordLayout::new(&schema, &spec, model.widths())
 }
 
 /// A block's requests, every column given per candidate.
@@ -218,7 +225,9 @@ pub(crate) fn requests(block: &RecordBlock) -> Vec<Request<'_>> {
                 user_eng_embedding: Features::F32(
                     &block.user_eng_embedding()[rows(&range, widths.user_eng_embedding)],
                 ),
-                author_embedding: Features::F32(&block.author_embedding()[rows(&range, widths.author_embedding)]),
+                author_embedding: Features::F32(
+                    &block.author_embedding()[rows(&range, widths.author_embedding)],
+                ),
             },
         })
         .collect()

@@ -42,7 +42,12 @@ impl Rows {
         Ok(())
     }
 
-    pub(crate) fn write(&mut self, block: &RecordBlock, scores: &Scores, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn write(
+        &mut self,
+        block: &RecordBlock,
+        scores: &Scores,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let Some(top) = self.top else {
             return (0..block.len()).try_for_each(|row| self.line(block, scores, row, out));
         };
