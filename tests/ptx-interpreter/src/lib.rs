@@ -5,12 +5,11 @@
 //! bounds, a barrier that not all threads reach) ends the launch with a [`Fault`] that names the place.
 #![forbid(unsafe_code)]
 
-mod artifacts;
 mod error;
 mod fault;
 mod float;
+mod harness;
 mod isa;
-mod launch;
 mod lower;
 mod machine;
 mod memory;
@@ -18,9 +17,8 @@ mod stats;
 mod syntax;
 mod tensor;
 
-pub use artifacts::{EntryInfo, Kernels};
 pub use error::{Error, Result};
 pub use fault::{Fault, FaultKind, Hazard, Site, Space};
-pub use launch::{Arg, Gpu, Launch, Module, Padding, Plain, Struct};
+pub use harness::{Arg, EntryInfo, Gpu, Kernels, Launch, Module, Padding, Plain, Struct};
 pub use memory::BufferId;
 pub use stats::{Count, Stats};

@@ -246,11 +246,11 @@ fn stmatrix_and_movmatrix_are_inverses_of_loads() {
         ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%r8}, [%r20];
         movmatrix.sync.aligned.m8n8.trans.b16 %r9, %r4;
         mov.b64 %d8, {%r8, %r9};";
-    let input: Vec<[u64; 4]> = (0..32).map(|l| [l * 2 | (l * 2 + 1) << 16, 0, 0, 0]).collect();
+    let input: Vec<[u64; 4]> = (0..32).map(|l| [(l * 2) | ((l * 2 + 1) << 16), 0, 0, 0]).collect();
     for (lane, got) in super::run(&super::module(body, ""), &input).unwrap().into_iter().enumerate() {
         // Element (r, c) was 8 r + c; transposed, lane 4 r + t holds rows 2 t and 2 t + 1 of column r.
         let (r, t) = (lane as u64 / 4, lane as u64 % 4);
-        let pair = 8 * (2 * t) + r | (8 * (2 * t + 1) + r) << 16;
+        let pair = (8 * (2 * t) + r) | ((8 * (2 * t + 1) + r) << 16);
         assert_eq!(got, pair | pair << 32, "lane {lane}");
     }
 }

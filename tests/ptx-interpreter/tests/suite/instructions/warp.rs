@@ -27,7 +27,7 @@ fn shuffles() {
             "shfl.sync.{mode}.b32 %r8|%p1, %r7, {b}, {c}, -1; selp.u32 %r9, 1, 0, %p1; mov.b64 %d8, {{%r8, %r9}};"
         )
     };
-    let value = |from: usize, inside: bool| 0x100 + from as u64 | u64::from(inside) << 32;
+    let value = |from: usize, inside: bool| (0x100 + from as u64) | (u64::from(inside) << 32);
     results(&shfl("bfly", "5", "31"), 32, |i| value(i ^ 5, true));
     results(&shfl("up", "3", "0"), 32, |i| value(if i < 3 { i } else { i - 3 }, i >= 3));
     results(&shfl("down", "3", "31"), 32, |i| value(if i > 28 { i } else { i + 3 }, i <= 28));
