@@ -54,7 +54,7 @@ pub struct Gpu {
     pub(super) device: Device,
     protected: Vec<Protected>,
     /// Addresses of a module's variables, by module and entry.
-    pub(super) globals: BTreeMap<(usize, String), Vec<u64>>,
+    pub(super) globals: BTreeMap<(u64, String), Vec<u64>>,
 }
 
 fn bytes_of<T: Plain>(data: &[T]) -> Vec<u8> {

@@ -150,7 +150,7 @@ impl<'m> Launch<'m> {
         let params = self.params(&program)?;
         let dynamic_base = program.static_shared.next_multiple_of(program.dynamic_align.max(1));
         self.check(&program, dynamic_base)?;
-        let key = (std::ptr::from_ref(self.module).addr(), self.entry.clone());
+        let key = (self.module.id, self.entry.clone());
         let device = &mut gpu.device;
         let global_vars = gpu.globals.entry(key).or_insert_with(|| {
             let add = |v: &GlobalVar| address(device.add(&v.name, &v.bytes, Access::InOut));

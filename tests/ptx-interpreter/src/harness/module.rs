@@ -1,6 +1,7 @@
 //! Parsed modules.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
@@ -8,8 +9,12 @@ use crate::isa::Program;
 use crate::lower::lower;
 use crate::syntax;
 
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// A parsed PTX module. Entries are decoded when first launched.
 pub struct Module {
+    /// Tells modules apart, so that each keeps its own variables on a device.
+    pub(super) id: u64,
     text: String,
     tree: syntax::Module,
     programs: Mutex<BTreeMap<String, Arc<Program>>>,
@@ -21,7 +26,8 @@ impl Module {
     /// # Errors
     /// If the text is not PTX as this crate reads it.
     pub fn parse(ptx: &str) -> Result<Self> {
-        Ok(Self { text: ptx.to_string(), tree: syntax::parse(ptx)?, programs: Mutex::default() })
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, text: ptx.to_string(), tree: syntax::parse(ptx)?, programs: Mutex::default() })
     }
 
     /// The text that was parsed, to change and parse again in a test that plants a fault.
