@@ -1,0 +1,48 @@
+//! A folded linear layer: `W' = diag(row_scale) · W · diag(col_scale)`, rounded once, when a backend packs it.
+
+use std::sync::Arc;
+
+use crate::weights::Weights;
+
+/// A linear layer of a plan, its neighbours' affines folded in. The weights stay in the mapped file.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// Name for messages: the tensor's own.
+    pub name: String,
+    /// Output features.
+    pub out_features: usize,
+    /// Input features.
+    pub in_features: usize,
+    pub(super) scale: Option<Vec<f64>>,
+    pub(super) bias: Vec<f64>,
+    pub(super) weights: Arc<Weights>,
+    pub(super) row_scale: Option<Vec<f64>>,
+    pub(super) col_scale: Option<Vec<f64>>,
+}
+
+impl Linear {
+    /// What an epilogue does to the sums first: `scale · (A · Wᵀ) + bias`, each (out_features), in f32.
+    ///
+    /// The scale is a batch norm's, under [`super::Folding::Epilogues`] (every precision below f32); a backend must
+    /// apply it there. Under [`super::Folding::Weights`] there is none.
+    #[must_use]
+    pub fn scale_and_bias(&self) -> (Option<&[f64]>, &[f64]) {
+        (self.scale.as_deref(), &self.bias)
+    }
+
+    /// Row `out` of the folded weight as f64, (in_features).
+    ///
+    /// # Panics
+    /// When `out` is not below `out_features` or `into` is not `in_features` long.
+    pub fn row(&self, out: usize, into: &mut [f64]) {
+        assert!(out < self.out_features, "{}: row {out} of {}", self.name, self.out_features);
+        assert_eq!(into.len(), self.in_features, "{}: length of a row", self.name);
+        self.weights.get(&self.name).read(out * self.in_features, into);
+        if let Some(scale) = &self.col_scale {
+            into.iter_mut().zip(scale).for_each(|(w, s)| *w *= s);
+        }
+        if let Some(scale) = &self.row_scale {
+            into.iter_mut().for_each(|w| *w *= scale[out]);
+        }
+    }
+}
