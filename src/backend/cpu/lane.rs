@@ -279,8 +279,10 @@ fn gemm_phase<K: Kernel>(
                 if own.start < own.end {
                     let product = product(executor, task);
                     let own = own.start - base..own.end - base;
-                    // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
-                    unsafe { strips(kernel, &product, workspace, own, 0..rows, &mut thread.scratch) };
+                    for part in executor.tuning.passes(product.op.depth, rows) {
+                        // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
+                        unsafe { strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch) };
+                    }
                 }
                 base += count;
             }

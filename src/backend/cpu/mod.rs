@@ -150,8 +150,8 @@ impl Tuning {
         let block = if size == 2 { 256 } else { 128 };
         Self {
             block,
-            shared_block: 256,
-            own_from: 128,
+            shared_block: 2 * block,
+            own_from: block,
             rows_worth_sharing: 16,
             shares: 8,
             pass: (3 << 19) / size,
