@@ -1,0 +1,237 @@
+//! The bounded queue: one line a priority, first come first served inside each, deadlines and cancellation.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::job::{Job, Priority};
+use super::ticket::Promise;
+use crate::{Error, Result};
+
+/// A job in waiting.
+pub(super) struct Entry {
+    id: u64,
+    pub(super) job: Job,
+    pub(super) promise: Promise,
+    pub(super) since: Instant,
+}
+
+/// When a batch is made and how large it and the queue may become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) max_candidates: usize,
+    pub(super) delay: Duration,
+    pub(super) queued: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Takes no more; what is queued is still scored, without delay.
+    Draining,
+}
+
+struct State {
+    lines: [VecDeque<Entry>; Priority::COUNT],
+    /// Jobs in all lines.
+    jobs: usize,
+    /// Candidates in all lines.
+    candidates: usize,
+    next_id: u64,
+    /// No deadline in the lines is earlier; it may be that of a job that has left.
+    first_deadline: Option<Instant>,
+    phase: Phase,
+}
+
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// A worker may have something to do, or sooner than it thought.
+    changed: Condvar,
+    limits: Limits,
+}
+
+impl Queue {
+    pub(super) fn new(limits: Limits) -> Self {
+        let state = State {
+            lines: Default::default(),
+            jobs: 0,
+            candidates: 0,
+            next_id: 0,
+            first_deadline: None,
+            phase: Phase::Open,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new(), limits }
+    }
+
+    /// Counters and lines are changed together, without a call in between that could panic.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().jobs
+    }
+
+    /// Appends a job and takes its promise; returns its number. `accepted` runs before any worker can see the job. A
+    /// job that is refused leaves the promise where it is.
+    pub(super) fn push(
+        &self,
+        job: Job,
+        promise: &mut Option<Promise>,
+        accepted: impl FnOnce(),
+    ) -> Result<u64> {
+        let mut state = self.lock();
+        if state.phase != Phase::Open {
+            return Err(Error::Stopped);
+        }
+        if state.jobs >= self.limits.queued {
+            return Err(Error::QueueFull { capacity: self.limits.queued });
+        }
+        let Some(promise) = promise.take() else { return Err(Error::Stopped) };
+        accepted();
+        let id = state.next_id;
+        state.next_id += 1;
+        state.jobs += 1;
+        state.candidates += job.request.candidates;
+        let was_first_deadline = state.first_deadline;
+        state.first_deadline = earlier(was_first_deadline, job.deadline);
+        let priority = job.priority;
+        let entry = Entry { id, job, promise, since: Instant::now() };
+        state.lines[priority.index()].push_back(entry);
+        // Workers that wait sleep until the oldest job is due, so only these three change what they would do.
+        let is_news = state.jobs == 1
+            || state.candidates >= self.limits.max_candidates
+            || state.first_deadline != was_first_deadline;
+        drop(state);
+        if is_news {
+            self.changed.notify_one();
+        }
+        Ok(id)
+    }
+
+    /// Takes a job out, where it is still queued.
+    pub(super) fn remove(&self, priority: Priority, id: u64) -> Option<Entry> {
+        let mut state = self.lock();
+        let line = &mut state.lines[priority.index()];
+        // Numbers ascend inside a line.
+        let index = line.binary_search_by_key(&id, |entry| entry.id).ok()?;
+        let entry = line.remove(index)?;
+        state.jobs -= 1;
+        state.candidates -= entry.job.request.candidates;
+        Some(entry)
+    }
+
+    /// Waits until there is something to do: fills `batch` with jobs that one call can serve, or `expired` with jobs
+    /// whose deadline has passed. `false` when the queue is closed and empty.
+    pub(super) fn take(&self, batch: &mut Vec<Entry>, expired: &mut Vec<Entry>) -> bool {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            state.take_expired(now, expired);
+            if !expired.is_empty() {
+                self.leave(&state);
+                return true;
+            }
+            let Some(oldest) = state.oldest() else {
+                if state.phase != Phase::Open {
+                    self.changed.notify_all();
+                    return false;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let is_full = state.candidates >= self.limits.max_candidates;
+            let due = oldest.checked_add(self.limits.delay);
+            if is_full || state.phase != Phase::Open || due.is_some_and(|due| now >= due) {
+                state.fill(batch, self.limits.max_candidates);
+                self.leave(&state);
+                return true;
+            }
+            state = match earlier(due, state.first_deadline) {
+                Some(until) => {
+                    let left = until.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Another worker looks after what is left.
+    fn leave(&self, state: &State) {
+        if state.jobs > 0 {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Takes no more jobs. What is queued stays for the workers, or is given back to be answered.
+    pub(super) fn close(&self, keep: bool) -> Vec<Entry> {
+        let mut state = self.lock();
+        state.phase = Phase::Draining;
+        let mut rest = Vec::new();
+        if !keep {
+            rest = state.lines.iter_mut().flat_map(|line| line.drain(..)).collect();
+            state.jobs = 0;
+            state.candidates = 0;
+        }
+        drop(state);
+        self.changed.notify_all();
+        rest
+    }
+}
+
+impl State {
+    fn oldest(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(|line| line.front()).map(|entry| entry.since).min()
+    }
+
+    fn take_expired(&mut self, now: Instant, expired: &mut Vec<Entry>) {
+        if self.first_deadline.is_none_or(|first| first > now) {
+            return;
+        }
+        self.first_deadline = None;
+        for line in &mut self.lines {
+            let mut index = 0;
+            while let Some(entry) = line.get(index) {
+                if entry.job.deadline.is_some_and(|deadline| deadline <= now) {
+                    expired.extend(line.remove(index));
+                } else {
+                    self.first_deadline = earlier(self.first_deadline, entry.job.deadline);
+                    index += 1;
+                }
+            }
+        }
+        self.jobs -= expired.len();
+        self.candidates -= expired.iter().map(|entry| entry.job.request.candidates).sum::<usize>();
+    }
+
+    /// The first job of the highest priority leads; whatever merges with it and still fits goes along, in order.
+    /// So a job that does not fit is passed over, but never by a batch that it could have led.
+    fn fill(&mut self, batch: &mut Vec<Entry>, max_candidates: usize) {
+        let mut room = max_candidates;
+        for line in &mut self.lines {
+            let mut index = 0;
+            while let Some(entry) = line.get(index) {
+                let merges = batch.first().is_none_or(|leader| leader.job.merges_with(&entry.job));
+                if merges && entry.job.request.candidates <= room {
+                    room -= entry.job.request.candidates;
+                    batch.extend(line.remove(index));
+                } else {
+                    index += 1;
+                }
+                if room == 0 {
+                    break;
+                }
+            }
+        }
+        self.jobs -= batch.len();
+        self.candidates -= max_candidates - room;
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
