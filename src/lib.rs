@@ -36,7 +36,7 @@ pub mod truth;
 pub mod weights;
 
 pub use architecture::{Architecture, Layer, LayerKind};
-pub use backend::{Backend, Device, Entry, Listing, Precision, devices};
+pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use batching::BatchingScorer;
 pub use config::ModelConfig;

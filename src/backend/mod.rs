@@ -10,6 +10,7 @@ mod wgpu;
 use std::fmt;
 use std::sync::Arc;
 
+pub use cpu::CpuKernel;
 pub use listing::{Entry, Listing};
 
 use crate::batch::Split;
@@ -78,6 +79,8 @@ pub(crate) struct Options {
     pub(crate) split: Split,
     /// CPU threads of one call; 0 takes the ambient pool.
     pub(crate) threads: usize,
+    /// A CPU kernel other than the best.
+    pub(crate) cpu_kernel: Option<CpuKernel>,
     /// Part of an adapter's or device's name, to choose among several.
     pub(crate) adapter: Option<String>,
 }
