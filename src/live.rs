@@ -8,9 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::config::Widths;
-use crate::{
-    Batch, Binary, Columns, Error, Features, Request, Result, ScoreOptions, Scorer, Scores, Status,
-};
+use crate::{Batch, Binary, Columns, Error, Features, Request, Result, ScoreOptions, Scorer, Scores, Status};
 
 /// One of the scorers that a [`LiveScorer`] has had.
 #[derive(Debug)]
@@ -99,7 +97,11 @@ impl LiveScorer {
 /// Callers checked their requests against the old scorer; those in flight must fit the new one too.
 fn check_replaces(old: &Scorer, new: &Scorer, max_candidates: usize) -> Result<()> {
     let differs = |argument, expected: String, found: String| {
-        Err(Error::Argument { argument, expected: format!("{expected}, as the scorer that serves has it"), found })
+        Err(Error::Argument {
+            argument,
+            expected: format!("{expected}, as the scorer that serves has it"),
+            found,
+        })
     };
     if let Some((name, wanted, seen)) = old.widths().difference(new.widths()) {
         return differs("widths", format!("{name} {wanted}"), seen.to_string());

@@ -87,7 +87,8 @@ impl Job {
 
     /// Whether one call of a scorer can serve both.
     pub(super) fn merges_with(&self, other: &Self) -> bool {
-        let same_bits = || self.weights.iter().map(|w| w.to_bits()).eq(other.weights.iter().map(|w| w.to_bits()));
+        let same_bits =
+            || self.weights.iter().map(|w| w.to_bits()).eq(other.weights.iter().map(|w| w.to_bits()));
         self.from == other.from && (Arc::ptr_eq(&self.weights, &other.weights) || same_bits())
     }
 }

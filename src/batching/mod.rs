@@ -96,8 +96,7 @@ impl BatchingBuilder {
                 found: format!("{:?}", self.delay),
             });
         }
-        let limits =
-            Limits { max_candidates: self.max_candidates, delay: self.delay, queued: self.queue };
+        let limits = Limits { max_candidates: self.max_candidates, delay: self.delay, queued: self.queue };
         let shared = Arc::new(Shared {
             live: self.live,
             queue: Arc::new(Queue::new(limits)),
@@ -146,7 +145,11 @@ impl BatchingScorer {
         if job.request.candidates > self.max_candidates {
             return Err(Error::TooManyCandidates { max: self.max_candidates, found: job.request.candidates });
         }
-        self.shared.live.current().scorer().check_call(Batch { requests: &[job.request.view()] }, &job.weights)?;
+        self.shared
+            .live
+            .current()
+            .scorer()
+            .check_call(Batch { requests: &[job.request.view()] }, &job.weights)?;
         let counters = &self.shared.counters;
         let (promise, end) = Promise::new(counters);
         let priority = job.priority;

@@ -235,3 +235,90 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::batching::OwnedRequest;
+    use crate::batching::times::Counters;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn queue(max_candidates: usize, jobs: &[(Priority, usize, f32)]) -> Queue {
+        let queue = Queue::new(Limits { max_candidates, delay: NEVER, queued: 100 });
+        for &(priority, candidates, weight) in jobs {
+            let request = OwnedRequest { candidates, ..OwnedRequest::default() };
+            let job = Job::new(request, [weight]).with_priority(priority);
+            push(&queue, job);
+        }
+        queue
+    }
+
+    fn push(queue: &Queue, job: Job) -> u64 {
+        let (promise, _end) = Promise::new(&Arc::new(Counters::default()));
+        queue.push(job, &mut Some(promise), || ()).unwrap()
+    }
+
+    /// Numbers of the jobs of every batch, in order, until the closed queue is empty.
+    fn batches(queue: &Queue) -> Vec<Vec<u64>> {
+        queue.close(true);
+        let (mut batch, mut expired, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        while queue.take(&mut batch, &mut expired) {
+            all.push(batch.drain(..).map(|entry| entry.id).collect());
+        }
+        assert!(expired.is_empty());
+        let state = queue.lock();
+        assert_eq!((state.jobs, state.candidates), (0, 0));
+        all
+    }
+
+    #[test]
+    fn higher_priorities_go_first_and_each_in_order_of_arrival() {
+        use Priority::{High, Low, Normal};
+        let queue =
+            queue(2, &[(Low, 1, 1.0), (Normal, 1, 1.0), (Low, 1, 1.0), (High, 1, 1.0), (Normal, 1, 1.0)]);
+        assert_eq!(batches(&queue), [vec![3, 1], vec![4, 0], vec![2]]);
+    }
+
+    #[test]
+    fn what_does_not_fit_or_merge_waits_and_leads_a_later_batch() {
+        use Priority::Normal;
+        let jobs = [(Normal, 3, 1.0), (Normal, 4, 1.0), (Normal, 1, 2.0), (Normal, 2, 1.0), (Normal, 0, 1.0)];
+        assert_eq!(batches(&queue(5, &jobs)), [vec![0, 3], vec![1, 4], vec![2]]);
+    }
+
+    #[test]
+    fn weights_merge_by_their_bits() {
+        use Priority::Normal;
+        let jobs = [(Normal, 1, 0.0), (Normal, 1, -0.0), (Normal, 1, 0.0)];
+        assert_eq!(batches(&queue(9, &jobs)), [vec![0, 2], vec![1]]);
+    }
+
+    #[test]
+    fn jobs_leave_from_the_middle() {
+        use Priority::{High, Normal};
+        let queue = queue(9, &[(Normal, 1, 1.0), (High, 1, 1.0), (Normal, 2, 1.0), (Normal, 3, 1.0)]);
+        assert!(queue.remove(High, 2).is_none() && queue.remove(Normal, 1).is_none());
+        assert_eq!(queue.remove(Normal, 2).map(|entry| entry.id), Some(2));
+        assert!(queue.remove(Normal, 2).is_none());
+        assert_eq!((queue.lock().jobs, queue.lock().candidates), (3, 5));
+        assert_eq!(batches(&queue), [vec![1, 0, 3]]);
+    }
+
+    #[test]
+    fn expired_jobs_leave_before_any_batch_is_made() {
+        let queue = queue(1, &[]);
+        let request = OwnedRequest { candidates: 1, ..OwnedRequest::default() };
+        let past = Job { deadline: Some(Instant::now()), ..Job::new(request.clone(), [1.0]) };
+        push(&queue, Job::new(request.clone(), [1.0]));
+        let late = push(&queue, past);
+        push(&queue, Job::new(request, [1.0]).with_deadline_in(NEVER));
+        let (mut batch, mut expired) = (Vec::new(), Vec::new());
+        assert!(queue.take(&mut batch, &mut expired) && batch.is_empty());
+        assert_eq!(expired.drain(..).map(|entry| entry.id).collect::<Vec<_>>(), [late]);
+        assert!(queue.lock().first_deadline.is_some(), "the other deadline still counts");
+        assert_eq!(batches(&queue), [[0], [2]]);
+    }
+}

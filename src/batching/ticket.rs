@@ -204,6 +204,9 @@ impl Drop for Ticket {
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("priority", &self.priority).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Ticket")
+            .field("priority", &self.priority)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn a_time_is_counted_in_the_bucket_that_it_is_below() {
-        for (us, bucket) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (1 << 21, 22), (1 << 22, 23), (1 << 40, 23)] {
+        for (us, bucket) in
+            [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (1 << 21, 22), (1 << 22, 23), (1 << 40, 23)]
+        {
             let counters = Counters::default();
             counters.times(&StageTimes { queue: Duration::from_micros(us), ..StageTimes::default() });
             let summary = counters.snapshot(0).stages[0];

@@ -50,7 +50,11 @@ fn serve(shared: &Shared, batch: &mut Vec<Entry>, scores: &mut Scores) {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
         let backend = shared.live.current().scorer().device().backend;
-        Err(Error::Device { backend, operation: "score a batch".into(), problem: format!("panicked: {text}") })
+        Err(Error::Device {
+            backend,
+            operation: "score a batch".into(),
+            problem: format!("panicked: {text}"),
+        })
     });
     let candidates: usize = batch.iter().map(|entry| entry.job.request.candidates).sum();
     add(&shared.counters.batches, 1);
