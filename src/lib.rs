@@ -46,3 +46,8 @@ pub use model::{Model, ModelOptions};
 pub use score_weights::ScoreWeights;
 pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};
 pub use scores::{Outputs, Scores, Status};
+
+/// The README's code is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

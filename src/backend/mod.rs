@@ -14,7 +14,7 @@ pub use cpu::CpuKernel;
 pub use listing::{Entry, Listing};
 
 use crate::batch::Split;
-use crate::plan::Plan;
+use crate::plan::{Folding, Plan};
 use crate::{Batch, Error, Model, Outputs, Result, Scores};
 
 /// Where a scorer runs.
@@ -132,7 +132,11 @@ pub(crate) struct Call<'a> {
 
 /// Builds an executor on a named backend; never on another.
 pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
-    let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align);
+    let folding = match options.precision {
+        Precision::F32 => Folding::Weights,
+        _ => Folding::Epilogues,
+    };
+    let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align, folding);
     match backend {
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN), options),
         #[cfg(feature = "cuda")]

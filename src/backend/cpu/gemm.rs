@@ -140,6 +140,9 @@ unsafe fn epilogue<K: Kernel>(
             for row in rows.clone() {
                 let mut v: [f32; 16] =
                     sums[row * STRIP + half..][..16].try_into().unwrap_or_else(|_| unreachable!("sixteen"));
+                if let Some(scale) = &op.scale {
+                    v.iter_mut().zip(&scale[column..column + 16]).for_each(|(v, s)| *v *= s);
+                }
                 for (v, b) in v.iter_mut().zip(bias) {
                     *v += b;
                 }

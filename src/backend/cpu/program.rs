@@ -45,6 +45,8 @@ pub(super) struct GemmOp {
     pub(super) strips: usize,
     /// (32 · strips), zeros where the output has padding.
     pub(super) bias: Vec<f32>,
+    /// (32 · strips), where the sums are scaled before the bias is added.
+    pub(super) scale: Option<Vec<f32>>,
     pub(super) epilogue: GemmEpilogue,
 }
 
@@ -112,9 +114,14 @@ impl<K: Kernel> Program<K> {
                 Step::Gemm(groups) => {
                     for group in groups {
                         let columns = plan.padded(group.output);
-                        let narrow: Vec<f32> = group.linear.bias.iter().map(|&b| b as f32).collect();
-                        let mut bias = vec![0.0; columns];
-                        plan.spread(group.output, &narrow, &mut bias);
+                        let spread = |values: &[f64]| {
+                            let narrow: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+                            let mut columns = vec![0.0; columns];
+                            plan.spread(group.output, &narrow, &mut columns);
+                            columns
+                        };
+                        let (scale, bias) = group.linear.scale_and_bias();
+                        let (scale, bias) = (scale.map(spread), spread(bias));
                         let epilogue = match &group.epilogue {
                             Epilogue::Bias => GemmEpilogue::Bias,
                             Epilogue::BiasRelu => GemmEpilogue::Relu,
@@ -129,6 +136,7 @@ impl<K: Kernel> Program<K> {
                             depth: plan.padded(group.input),
                             strips: columns / STRIP,
                             bias,
+                            scale,
                             epilogue,
                         });
                         len += pack::packed_len(plan, group);

@@ -9,8 +9,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maskrank::records::{
-    BlockReader, LayoutSpec, Missing, OnBad, Position, ReadOptions, RecordBlock, RecordLayout, RecordWidths,
-    Schema,
+    BlockReader, LayoutSpec, Missing, OnBad, Position, ReadOptions, RecordBlock, RecordLayout, Schema,
 };
 use maskrank::{
     Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
@@ -82,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         model = model.schema(schema);
     }
     let model = model.open(&arguments.model)?;
-    let schema = arguments.schema.clone().unwrap_or_else(|| arguments.model.join("segdense.json"));
+    let schema = schema_path(arguments, &model)?;
     let layout = layout(&model, &schema)?;
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
@@ -108,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top);
     let mut checkpoints = arguments.out.as_deref().map(|out| {
         let every = Duration::from_secs_f64(arguments.checkpoint.clamp(0.0, 1e6));
-        Checkpoints::new(out, every, settings(arguments, &scorer, &weights))
+        Checkpoints::new(out, every, settings(arguments, &schema, &scorer, &weights))
     });
     let start = match &mut checkpoints {
         Some(checkpoints) if arguments.resume => checkpoints.start()?,
@@ -162,8 +161,21 @@ fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error:
     error
 }
 
+/// `--schema`, else the model folder's own, else the one that the configuration names.
+fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
+    let beside = arguments.model.join("segdense.json");
+    match &arguments.schema {
+        Some(path) => Ok(path.clone()),
+        None if beside.is_file() => Ok(beside),
+        None => Ok(model.config().records.schema_path()?.filter(|path| path.is_file()).unwrap_or(beside)),
+    }
+}
+
 /// What the output's bytes depend on: a run may only go on with the output of one that has the same.
-fn settings(arguments: &Arguments, scorer: &Scorer, weights: &[f32]) -> BTreeMap<String, String> {
+fn settings(
+    arguments: &Arguments,
+    schema: &Path,
+    scorer: &Scorer, weights: &[f32]) -> BTreeMap<String, String> {
     let stamp = |path: &Path| {
         let Ok(file) = std::fs::metadata(path) else { return "nothing".to_owned() };
         let changed = file.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -171,13 +183,11 @@ fn settings(arguments: &Arguments, scorer: &Scorer, weights: &[f32]) -> BTreeMap
     };
     let mut settings = BTreeMap::new();
     let mut set = |name: String, value: String| settings.insert(name, value);
-    for name in ["config.yaml", "model.safetensors", "segdense.json"] {
+    for name in ["config.yaml", "model.safetensors"] {
         let path = arguments.model.join(name);
         set(format!("model {name}"), stamp(&path));
     }
-    if let Some(schema) = &arguments.schema {
-        set("schema".into(), format!("{}, {}", schema.display(), stamp(schema)));
-    }
+    set("schema".into(), format!("{}, {}", schema.display(), stamp(schema)));
     for (index, path) in arguments.records.iter().enumerate() {
         set(format!("records {index}"), format!("{}, {}", path.display(), stamp(path)));
     }
@@ -209,22 +219,9 @@ pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error
         });
     }
     let schema = Schema::open(schema)?;
-    let records = &model.config().records;
-    let spec = LayoutSpec {
-        renames: records.renamed_features.iter().cloned().collect(),
-        continuous_truncation: records.continuous_truncation,
-        binary_truncation: records.binary_truncation,
-        labels: Vec::new(),
-    };
-    let widths = model.widths();
-    let widths = RecordWidths {
-        continuous: widths.continuous,
-        binary: widths.binary,
-        user_embedding: widths.user_embedding,
-        user_eng_embedding: widths.user_eng_embedding,
-        author_embedding: widths.author_embedding,
-    };
-    RecordLayout::new(&schema, &spec, widths)
+    // Labels are for training: a record without them is scored all the same.
+    let spec = LayoutSpec { labels: Vec::new(), ..model.config().records.layout_spec() };
+    RecordLayout::new(&schema, &spec, model.widths())
 }
 
 /// A block's requests, every column given per candidate.

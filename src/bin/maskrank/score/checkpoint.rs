@@ -97,7 +97,8 @@ impl Checkpoints {
         }
         let names: std::collections::BTreeSet<_> = self.state.run.keys().chain(state.run.keys()).collect();
         for name in names {
-            let of = |run: &BTreeMap<String, String>| run.get(name).cloned().unwrap_or_else(|| "nothing".into());
+            let of =
+                |run: &BTreeMap<String, String>| run.get(name).cloned().unwrap_or_else(|| "nothing".into());
             let (found, expected) = (of(&self.state.run), of(&state.run));
             if found != expected {
                 return Err(format!(

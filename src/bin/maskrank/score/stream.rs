@@ -83,9 +83,12 @@ pub(crate) fn run(
                 Ok(parcel)
             });
             match scored {
-                // The writer has ended only when it failed; its error is found below.
-                Ok(parcel) if scored_out.send(parcel).is_err() => break,
-                Ok(_) => {}
+                Ok(parcel) => {
+                    // The writer has ended only when it failed; its error is found below.
+                    if scored_out.send(parcel).is_err() {
+                        break;
+                    }
+                }
                 Err(error) => {
                     failure = Some(error.into());
                     break;
