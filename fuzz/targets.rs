@@ -120,35 +120,48 @@ fn spec() -> LayoutSpec {
 /// Records. The first byte says how: bit 0, the rest is a file as it is, or the data of one record whose frame and sums
 /// are right; bit 1, whether a missing feature is zero; bit 2, whether broken records are skipped.
 pub fn records(data: &[u8]) {
+    read_records(data);
+}
+
+/// As [`records`]; gives how many were good.
+pub fn read_records(data: &[u8]) -> usize {
     static LAYOUT: OnceLock<RecordLayout> = OnceLock::new();
     let layout = LAYOUT.get_or_init(|| {
         let schema = Schema::parse(SCHEMA.as_bytes(), Path::new("tiny")).expect("a good schema");
         RecordLayout::new(&schema, &spec(), WIDTHS).expect("a good layout")
     });
-    let Some((&mode, rest)) = data.split_first() else { return };
+    let Some((&mode, rest)) = data.split_first() else { return 0 };
     let bytes = if mode & 1 == 0 { rest.to_vec() } else { framed(rest) };
     let options = ReadOptions {
         missing: if mode & 2 == 0 { Missing::Refuse } else { Missing::FillZero },
         on_bad: if mode & 4 == 0 { OnBad::Stop } else { OnBad::Skip },
         max_record_bytes: 1 << 20,
     };
-    let mut reader = match BlockReader::from_stream(Cursor::new(bytes), Path::new("fuzz"), layout.clone(), options)
-    {
-        Ok(reader) => reader,
-        Err(error) => return has_words(&error),
-    };
+    let mut reader =
+        match BlockReader::from_stream(Cursor::new(bytes), Path::new("fuzz"), layout.clone(), options) {
+            Ok(reader) => reader,
+            Err(error) => {
+                has_words(&error);
+                return 0;
+            }
+        };
     let mut block = RecordBlock::new(layout, 2).expect("two small rows");
+    let mut good = 0;
     loop {
         match reader.read_into(&mut block) {
             Ok(true) => {
                 let rows = block.len();
+                good += rows;
                 assert!((1..=2).contains(&rows), "{rows} records");
                 assert_eq!(block.continuous().len(), rows * WIDTHS.continuous, "continuous");
                 assert_eq!(block.binary().len(), rows * WIDTHS.binary, "binary");
                 assert_eq!(block.request_offsets().last(), Some(&rows), "requests");
             }
-            Ok(false) => return,
-            Err(error) => return has_words(&error),
+            Ok(false) => return good,
+            Err(error) => {
+                has_words(&error);
+                return good;
+            }
         }
     }
 }
