@@ -22,10 +22,12 @@ extern crate self as maskrank;
 
 mod backend;
 pub mod batch;
+pub mod batching;
 pub mod config;
 mod error;
 #[cfg(feature = "cli")]
 pub mod golden;
+mod live;
 mod model;
 pub mod plan;
 pub mod records;
@@ -39,8 +41,10 @@ pub mod weights;
 pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
+pub use batching::BatchingScorer;
 pub use config::ModelConfig;
 pub use error::{Error, Result};
+pub use live::{Generation, LiveScorer};
 pub use model::{Model, ModelOptions};
 pub use score_weights::ScoreWeights;
 pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};

@@ -56,6 +56,7 @@ pub struct RecordBlock {
     pub(super) continues_from_previous: bool,
     pub(super) continues: bool,
     pub(super) next_position: Position,
+    pub(super) skipped_before: (u64, u64),
 }
 
 impl RecordBlock {
@@ -98,6 +99,7 @@ impl RecordBlock {
             continues_from_previous: false,
             continues: false,
             next_position: Position::default(),
+            skipped_before: (0, 0),
         })
     }
 
@@ -212,6 +214,13 @@ impl RecordBlock {
     #[must_use]
     pub fn next_position(&self) -> Position {
         self.next_position
+    }
+
+    /// Broken records and files cut short that lie before [`next_position`](Self::next_position), counted from where
+    /// the reader began: what a later run, which goes on from there, will not meet again.
+    #[must_use]
+    pub fn skipped_before(&self) -> (u64, u64) {
+        self.skipped_before
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use maskrank::records::{
-    BlockReader, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema,
-};
+use maskrank::records::{BlockReader, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema};
 use serde_json::Value;
 
 fn data(name: &str) -> PathBuf {

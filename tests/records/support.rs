@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::path::Path;
 
 use maskrank::records::{
-    BlockReader, Dtype, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema,
-    SchemaEntry, Values, encode_example,
+    BlockReader, Dtype, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema, SchemaEntry, Values,
+    encode_example,
 };
 use maskrank::{Error, Result};
 

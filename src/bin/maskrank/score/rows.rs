@@ -4,20 +4,29 @@ use std::io::{self, Write};
 
 use maskrank::records::RecordBlock;
 use maskrank::{Scores, Status};
+use serde::{Deserialize, Serialize};
 
 use crate::output::short_name;
 
 /// How lines look.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Csv,
     JsonLines,
 }
 
 /// A candidate's line, kept until its request is whole.
-struct Kept {
-    score: f32,
-    line: Vec<u8>,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Of the score, which may be no number that JSON has.
+    score_bits: u32,
+    line: String,
+}
+
+impl Kept {
+    fn score(&self) -> f32 {
+        f32::from_bits(self.score_bits)
+    }
 }
 
 /// Writes blocks; with `top`, only the best of each request, also of one that several blocks hold.
@@ -33,6 +42,16 @@ impl Rows {
     pub(crate) fn new(format: Format, tasks: &[String], top: Option<u32>) -> Self {
         let tasks = tasks.iter().map(|task| short_name(task).to_owned()).collect();
         Self { format, tasks, top: top.map(|k| k as usize), open: Vec::new() }
+    }
+
+    /// The lines of a request that the next block goes on with.
+    pub(crate) fn open(&self) -> &[Kept] {
+        &self.open
+    }
+
+    /// Goes on with a request that an earlier run began.
+    pub(crate) fn resume(&mut self, open: Vec<Kept>) {
+        self.open = open;
     }
 
     pub(crate) fn header(&self, out: &mut impl Write) -> io::Result<()> {
@@ -61,11 +80,12 @@ impl Rows {
                 let row = range.start + candidate as usize;
                 let mut line = Vec::new();
                 self.line(block, scores, row, &mut line)?;
-                self.open.push(Kept { score: scores.scores[row], line });
+                let line = String::from_utf8_lossy(&line).into_owned();
+                self.open.push(Kept { score_bits: scores.scores[row].to_bits(), line });
             }
             // Stable: ties keep the order of the records.
-            self.open.sort_by(|a, b| match (a.score.is_finite(), b.score.is_finite()) {
-                (true, true) => b.score.total_cmp(&a.score),
+            self.open.sort_by(|a, b| match (a.score().is_finite(), b.score().is_finite()) {
+                (true, true) => b.score().total_cmp(&a.score()),
                 (left, right) => right.cmp(&left),
             });
             self.open.truncate(top);
@@ -81,7 +101,7 @@ impl Rows {
     }
 
     fn close(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.open.drain(..).try_for_each(|kept| out.write_all(&kept.line))
+        self.open.drain(..).try_for_each(|kept| out.write_all(kept.line.as_bytes()))
     }
 
     fn line(&self, block: &RecordBlock, scores: &Scores, row: usize, out: &mut impl Write) -> io::Result<()> {

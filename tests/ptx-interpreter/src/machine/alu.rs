@@ -1,11 +1,11 @@
 //! Dispatch of arithmetic: rows in, rows out, with the lanes that are defined.
 
-use super::compare::{compare, convert, resize, test};
+use super::compare::{compare, resize, test};
 use super::int;
 use super::regs::{LANES, Row, lanes};
 use super::warp::Warp;
 use crate::float::{Round, canonical, fp32, fp64, half_op};
-use crate::isa::{CmpTy, Cvt, Extend, FieldOp, FpMode, FpOp, Half, NumTy, Op, Pack, PredOp, Reg, Setp, W};
+use crate::isa::{Extend, FpMode, FpOp, Half, Op, PredOp, Reg};
 use crate::memory::{generic, specific};
 
 impl Warp {
@@ -50,7 +50,7 @@ impl Warp {
                 r.put_d(d, &row, m, r.d_ok(a) & r.w_ok(b));
             }
             Op::Count64 { op, d, a } => {
-                let row: Row = std::array::from_fn(|l| int::count64(op, r.d(a)[l]));
+                let row: Row = std::array::from_fn(|l| super::bits::count64(op, r.d(a)[l]));
                 r.put_w(d, &row, m, r.d_ok(a));
             }
             Op::MulWide { signed, d, a, b } => {
@@ -145,7 +145,7 @@ impl Warp {
         }
     }
 
-    fn each(&mut self, d: Reg, a: Reg, m: u32, f: impl Fn(u64) -> u64) {
+    pub(crate) fn each(&mut self, d: Reg, a: Reg, m: u32, f: impl Fn(u64) -> u64) {
         let r = &mut self.regs;
         let ok = r.ok(a);
         match (d, a) {
@@ -164,124 +164,6 @@ impl Warp {
             (Reg::W(d), Reg::D(a)) => {
                 let row = r.d(a).map(|x| f(x) as u32);
                 r.put_w(d, &row, m, ok);
-            }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the operands of one instruction")]
-    fn field(&mut self, op: FieldOp, d: Reg, a: Reg, b: Option<Reg>, pos: W, len: W, m: u32) {
-        let bits = if matches!(d, Reg::D(_)) { 64 } else { 32 };
-        let r = &mut self.regs;
-        let ok = r.ok(a) & b.map_or(u32::MAX, |b| r.ok(b)) & r.w_ok(pos) & r.w_ok(len);
-        let row: [u64; LANES] = std::array::from_fn(|l| {
-            let (x, p, n) = (r.lane(a, l), r.w(pos)[l], r.w(len)[l]);
-            match op {
-                FieldOp::Insert => int::insert(x, b.map_or(0, |b| r.lane(b, l)), p, n, bits),
-                FieldOp::ExtractU => int::extract(x, p, n, bits, false),
-                FieldOp::ExtractS => int::extract(x, p, n, bits, true),
-            }
-        });
-        match d {
-            Reg::D(d) => r.put_d(d, &row, m, ok),
-            Reg::W(d) => r.put_w(d, &row.map(|x| x as u32), m, ok),
-        }
-    }
-
-    fn setp(&mut self, s: &Setp, m: u32) {
-        let r = &mut self.regs;
-        let ok = r.ok(s.a) & r.ok(s.b);
-        let ballot = |f: &dyn Fn(usize) -> bool| lanes(m).filter(|&l| f(l)).fold(0u32, |b, l| b | 1 << l);
-        let (a, b) = (s.a, s.b);
-        let low = match (s.ty, a, b) {
-            // The comparison of loop counters and bounds.
-            (CmpTy::S32 | CmpTy::U32, Reg::W(a), Reg::W(b)) => {
-                let (x, y) = (r.w(a), r.w(b));
-                ballot(&|l| compare(s.cmp, s.ty, false, x[l].into(), y[l].into()))
-            }
-            _ => ballot(&|l| compare(s.cmp, s.ty, s.ftz, r.lane(a, l), r.lane(b, l))),
-        };
-        let packed = matches!(s.ty, CmpTy::Packed(_));
-        let high = if packed {
-            ballot(&|l| compare(s.cmp, s.ty, s.ftz, r.lane(a, l) >> 16, r.lane(b, l) >> 16))
-        } else {
-            !low
-        };
-        let (with, with_ok) = match s.combine {
-            Some((_, p)) => (r.p(p), r.p_ok(p)),
-            None => (u32::MAX, u32::MAX),
-        };
-        let join = |x: u32| match s.combine {
-            Some((PredOp::And, _)) => x & with,
-            Some((PredOp::Or, _)) => x | with,
-            Some((PredOp::Xor, _)) => x ^ with,
-            _ => x,
-        };
-        r.put_p(s.d, join(low), m, ok & with_ok);
-        if let Some(q) = s.q {
-            r.put_p(q, join(high), m, ok & with_ok);
-        }
-    }
-
-    fn cvt(&mut self, spec: &Cvt, d: Reg, a: Reg, b: Option<W>, m: u32) {
-        let shift = match spec.to {
-            NumTy::F16x2 | NumTy::Bf16x2 if spec.from == NumTy::F32 => Some(16),
-            NumTy::E4m3x2 | NumTy::E5m2x2 if spec.from == NumTy::F32 => Some(8),
-            _ => None,
-        };
-        if let (Some(shift), Some(b)) = (shift, b) {
-            // The first source goes to the high part.
-            let r = &mut self.regs;
-            let ok = r.ok(a) & r.w_ok(b);
-            for l in lanes(m) {
-                let value = convert(spec, r.lane(a, l)) << shift | convert(spec, r.w(b)[l].into());
-                r.put_lane(d, l, value);
-            }
-            if let Reg::W(w) = d {
-                let row = *r.w(w);
-                r.put_w(w, &row, m, ok);
-            }
-            return;
-        }
-        let parts = match spec.from {
-            NumTy::E4m3x2 | NumTy::E5m2x2 => Some((8, 16)),
-            NumTy::F16x2 | NumTy::Bf16x2 => {
-                Some((16, if matches!(spec.to, NumTy::E4m3x2 | NumTy::E5m2x2) { 8 } else { 16 }))
-            }
-            _ => None,
-        };
-        match parts {
-            Some((from, to)) => self.each(d, a, m, |x| convert(spec, x) | convert(spec, x >> from) << to),
-            None => self.each(d, a, m, |x| convert(spec, x)),
-        }
-    }
-
-    fn pack(&mut self, p: &Pack, m: u32) {
-        let r = &mut self.regs;
-        let bits = u32::from(p.bits);
-        let mask = if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };
-        let ok = if p.join { p.parts.iter().fold(u32::MAX, |s, x| s & r.ok(*x)) } else { r.ok(p.whole) };
-        for l in lanes(m) {
-            if p.join {
-                let value = p.parts.iter().rev().fold(0u64, |s, x| s << bits | r.lane(*x, l) & mask);
-                r.put_lane(p.whole, l, value);
-            } else {
-                let value = r.lane(p.whole, l);
-                for (i, part) in p.parts.iter().enumerate() {
-                    r.put_lane(*part, l, value >> (bits * i as u32) & mask);
-                }
-            }
-        }
-        let written: &[Reg] = if p.join { std::slice::from_ref(&p.whole) } else { &p.parts };
-        for d in written {
-            match *d {
-                Reg::W(w) => {
-                    let row = *r.w(w);
-                    r.put_w(w, &row, m, ok);
-                }
-                Reg::D(w) => {
-                    let row = *r.d(w);
-                    r.put_d(w, &row, m, ok);
-                }
             }
         }
     }

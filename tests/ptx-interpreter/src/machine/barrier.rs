@@ -64,7 +64,7 @@ impl Warp {
             Some(c) => {
                 self.regs.require(self.regs.w_ok(c), m, "a barrier's thread count")?;
                 let n = self.regs.w(c)[lane as usize];
-                if n == 0 || n as usize % LANES != 0 {
+                if n == 0 || !(n as usize).is_multiple_of(LANES) {
                     return trouble(
                         lane,
                         FaultKind::Barrier { detail: format!("count {n} is not a multiple of 32") },

@@ -1,7 +1,7 @@
 //! Shuffles, votes, matches and reductions of a warp.
 
 use super::regs::{Exec, LANES, Row, lanes, trouble};
-use super::warp::Warp;
+use super::warp::{Frag, Warp};
 use crate::fault::FaultKind;
 use crate::isa::{Op, ReduxOp, Reg, Shfl, ShflMode, VoteOp, W};
 
@@ -12,8 +12,8 @@ impl Warp {
         let row = self.regs.w(mask);
         let first = m.trailing_zeros();
         let named = row[first as usize];
-        if let Some(l) = lanes(m).find(|&l| row[l] != named || named >> l & 1 == 0) {
-            let detail = format!("lane {l} gives lane mask {:#010x}, lane {first} {named:#010x}", row[l]);
+        if let Some(l) = lanes(m).find(|&l| (named >> l) & 1 == 0) {
+            let detail = format!("lane {l} gives lane mask {named:#010x}, in which it is not");
             return trouble(l as u32, FaultKind::WarpDivergence { detail });
         }
         if !self.gathered(named) {
@@ -27,8 +27,32 @@ impl Warp {
         Ok(Some(named & m))
     }
 
+    /// Lanes that name the same lanes as the first one. Groups of lanes may execute one instruction apart, each with its
+    /// own mask: the other groups come back to it.
+    fn group(&mut self, mask: W, m: u32) -> u32 {
+        let row = self.regs.w(mask);
+        let named = row[m.trailing_zeros() as usize];
+        let same = lanes(m).filter(|&l| row[l] == named).fold(0, |s, l| s | 1 << l);
+        let rest = m & !same;
+        if rest != 0 {
+            self.cur.mask &= !rest;
+            self.others.push(Frag { pc: self.cur.pc, mask: rest, parked: false });
+            self.limit = 0;
+        }
+        same
+    }
+
     /// Executes one of them; `false` if lanes are missing.
     pub(crate) fn collective(&mut self, op: &Op, m: u32) -> Exec<bool> {
+        let m = match op {
+            Op::Shfl(s) => self.group(s.mask, m),
+            Op::WarpSync { mask }
+            | Op::Vote { mask, .. }
+            | Op::Match { mask, .. }
+            | Op::Redux { mask, .. }
+            | Op::Elect { mask, .. } => self.group(*mask, m),
+            _ => m,
+        };
         match op {
             Op::WarpSync { mask } => {
                 if self.members(*mask, m)?.is_none() {

@@ -2,15 +2,18 @@
 
 mod alu;
 mod barrier;
+mod bits;
 mod block;
 mod collective;
 mod compare;
 mod copies;
+mod flow;
 mod grid;
 mod int;
 mod local;
 mod memory;
 mod regs;
+mod values;
 mod warp;
 
 pub(crate) use block::Env;

@@ -139,7 +139,8 @@ impl<O: Owner> Cell<O> {
             if self.w.is(PENDING) {
                 return Err(Conflict::Pending(self.w));
             }
-            if !(a.atomic && self.w.is(ATOMIC)) && !a.after(self.w, self.w_owner) {
+            let both_atomic = a.atomic && self.w.is(ATOMIC);
+            if !both_atomic && !a.after(self.w, self.w_owner) {
                 return Err(self.race(Hazard::ReadAfterWrite, self.w, self.w_owner, a));
             }
         }
@@ -166,7 +167,8 @@ impl<O: Owner> Cell<O> {
             if self.w.is(PENDING) {
                 return Err(Conflict::Pending(self.w));
             }
-            if !(a.atomic && self.w.is(ATOMIC)) && !a.after(self.w, self.w_owner) {
+            let both_atomic = a.atomic && self.w.is(ATOMIC);
+            if !both_atomic && !a.after(self.w, self.w_owner) {
                 return Err(self.race(Hazard::WriteAfterWrite, self.w, self.w_owner, a));
             }
         }

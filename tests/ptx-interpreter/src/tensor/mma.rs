@@ -87,8 +87,8 @@ fn load(ty: MmaTy, k: usize, regs: &Regs, m: &Mma, a: &mut [f32; 256], b: &mut [
 pub(crate) fn mma(regs: &mut Regs, m: &Mma) -> Exec<()> {
     let all = m.a.iter().chain(&m.b).fold(u32::MAX, |ok, r| ok & regs.w_ok(*r));
     regs.require(all, u32::MAX, "a matrix fragment")?;
-    let sums = m.c.iter().fold(u32::MAX, |ok, r| ok & regs.w_ok(*r));
-    regs.require(sums, u32::MAX, "an accumulator")?;
+    let defined = m.c.iter().fold(u32::MAX, |ok, r| ok & regs.w_ok(*r));
+    regs.require(defined, u32::MAX, "an accumulator")?;
     let k = m.k as usize;
     let (mut a, mut b) = ([0f32; 256], [0f32; 256]);
     load(m.ty, k, regs, m, &mut a, &mut b);
@@ -103,16 +103,18 @@ pub(crate) fn mma(regs: &mut Regs, m: &Mma) -> Exec<()> {
         *out = sum;
     }
     let d = d.as_flattened();
+    // All of C before any of D: they may share registers in any order.
+    let sums = m.c.map(|r| *regs.w(r));
     if m.acc == AccTy::F32 {
         for (q, [places]) in C.0.iter().enumerate() {
-            let c = regs.w(m.c[q]);
+            let c = sums[q];
             let row = std::array::from_fn(|l| (f32::from_bits(c[l]) + d[places[l] as usize]).to_bits());
             regs.put_w(m.d[q], &row, u32::MAX, u32::MAX);
         }
         return Ok(());
     }
     for q in 0..2 {
-        let c = *regs.w(m.c[q]);
+        let c = sums[q];
         let row = std::array::from_fn(|l| {
             let [low, high] = [0, 1].map(|e| {
                 let sum = f16_to_f32(c[l] >> (16 * e) & 0xffff) + d[C.0[2 * q + e][0][l] as usize];

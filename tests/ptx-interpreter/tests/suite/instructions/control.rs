@@ -29,7 +29,7 @@ fn lanes_loop_their_own_number_of_times() {
     DONE:
         vote.sync.ballot.b32 %r10, 1, 0xffffffff;
         mov.b64 %d8, {%r8, %r10};";
-    results(body, "", |i| i * (i + 1) / 2 | 0xffff_ffff << 32);
+    results(body, "", |i| (i * (i + 1) / 2) | (0xffff_ffff << 32));
 }
 
 #[test]

@@ -108,6 +108,48 @@ const FLOATS: &[Case] = &[
     }),
 ];
 
+/// Value of an `e4m3`: a sign, four bits of exponent, three of fraction; all ones is NaN.
+fn e4m3(x: u64) -> f64 {
+    let (e, m) = ((x >> 3 & 0xf) as i32, (x & 7) as f64);
+    if x & 0x7f == 0x7f {
+        return f64::NAN;
+    }
+    let size = if e == 0 { m / 8.0 * 2f64.powi(-6) } else { (1.0 + m / 8.0) * 2f64.powi(e - 7) };
+    if x & 0x80 == 0 { size } else { -size }
+}
+
+/// The `e4m3` nearest to a number, by trying them all; of two, the one with an even fraction; beyond all, the largest.
+fn nearest_e4m3(x: f32) -> u64 {
+    if x.is_nan() {
+        return 0x7f;
+    }
+    let sign = u64::from(x.is_sign_negative()) << 7;
+    let size = f64::from(x.abs());
+    let distance = |c: u64| (e4m3(c) - size).abs();
+    // Every candidate is as far from an infinity: the largest is meant.
+    let best = if size > 448.0 {
+        0x7e
+    } else {
+        (0..0x7f)
+            .min_by(|a, b| distance(*a).total_cmp(&distance(*b)).then((a & 1).cmp(&(b & 1))))
+            .unwrap_or(0)
+    };
+    sign | best
+}
+
+const BYTES: &[Case] = &[
+    case("cvt.rn.satfinite.e4m3x2.f32 %h8, %r4, %r5;", H, |v| {
+        nearest_e4m3(f(v[0])) << 8 | nearest_e4m3(f(v[1]))
+    }),
+    case("cvt.rn.f16x2.e4m3x2 %r8, %h4;", R, |v| {
+        let half = |x: u64| {
+            let y = e4m3(x & 0xff);
+            if y.is_nan() { 0x7fff } else { u64::from(f16::from_f64(y).to_bits()) }
+        };
+        half(v[0]) | half(v[0] >> 8) << 16
+    }),
+];
+
 const HALVES: &[Case] = &[
     case("cvt.f32.f16 %r8, %h4;", R, |v| b(f16::from_bits(v[0] as u16).to_f32())),
     case("cvt.f32.bf16 %r8, %h4;", R, |v| b(bf16::from_bits(v[0] as u16).to_f32())),
@@ -125,6 +167,11 @@ fn integers_and_moves() {
 #[test]
 fn from_single_precision() {
     check(FLOATS, &singles(true));
+}
+
+#[test]
+fn to_and_from_bytes() {
+    check(BYTES, &singles(true));
 }
 
 #[test]

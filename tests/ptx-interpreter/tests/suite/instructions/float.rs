@@ -103,6 +103,31 @@ const ANY: &[Case] = &[
     case("testp.finite.f32 %p1, %r4;", P, |v| ((v[0] >> 23 & 0xff) != 0xff).into()),
     case("testp.infinite.f32 %p1, %r4;", P, |v| (v[0] & 0x7fff_ffff == 0x7f80_0000).into()),
     case("testp.subnormal.f32 %p1, %r4;", P, |v| (v[0] >> 23 & 0xff == 0 && v[0] & 0x7f_ffff != 0).into()),
+    case("testp.number.f32 %p1, %r4;", P, |v| (v[0] & 0x7fff_ffff <= 0x7f80_0000).into()),
+    case("testp.notanumber.f32 %p1, %r4;", P, |v| (v[0] & 0x7fff_ffff > 0x7f80_0000).into()),
+    case("testp.normal.f32 %p1, %r4;", P, |v| {
+        (v[0] & 0x7fff_ffff == 0 || (1..0xff).contains(&(v[0] >> 23 & 0xff))).into()
+    }),
+    case("min.NaN.f32 %r8, %r4, %r5;", R, |v| {
+        let (x, y) = (f(v[0]), f(v[1]));
+        b(if x.is_nan() || y.is_nan() {
+            f32::NAN
+        } else if x < y || x == y && v[0] >> 31 & 1 == 1 {
+            x
+        } else {
+            y
+        })
+    }),
+    case("sub.ftz.sat.f32 %r8, %r4, %r5;", R, |v| {
+        let s = flush(flush(f(v[0])) - flush(f(v[1])));
+        b(if s >= 1.0 {
+            1.0
+        } else if s > 0.0 {
+            s
+        } else {
+            0.0
+        })
+    }),
     case("set.lt.f32.f32 %r8, %r4, %r5;", R, |v| if f(v[0]) < f(v[1]) { 0x3f80_0000 } else { 0 }),
     case("slct.b32.f32 %r8, %r4, %r5, %r6;", R, |v| (if f(v[2]) >= 0.0 { v[0] } else { v[1] }) & 0xffff_ffff),
 ];

@@ -44,6 +44,22 @@ const CASES: &[Case] = &[
             0
         }
     }),
+    case("tanh.approx.f16 %h8, %h4;", H, |v| to16(x16(v[0]).tanh())),
+    case("min.NaN.f16 %h8, %h4, %h5;", H, |v| {
+        let (x, y) = (x16(v[0]), x16(v[1]));
+        let least = if x < y || x == y && x.is_sign_negative() { x } else { y };
+        if x.is_nan() || y.is_nan() { 0x7fff } else { to16(least) }
+    }),
+    case("add.sat.f16 %h8, %h4, %h5;", H, |v| {
+        let s = x16(v[0]) + x16(v[1]);
+        to16(if s >= 1.0 {
+            1.0
+        } else if s > 0.0 {
+            s
+        } else {
+            0.0
+        })
+    }),
     case("ex2.approx.f16 %h8, %h4;", H, |v| to16(x16(v[0]).exp2())),
 ];
 

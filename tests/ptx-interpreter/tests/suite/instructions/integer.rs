@@ -28,20 +28,45 @@ const ARITHMETIC: &[Case] =
         case("sub.s64 %d8, %d4, %d5;", D, |v| (i128::from(v[0]) - i128::from(v[1])) as u64),
         case("sub.u16 %h8, %h4, %h5;", H, |v| h((sh(v[0]) - sh(v[1])) as u64)),
         case("mul.lo.s32 %r8, %r4, %r5;", R, |v| lo((s(v[0]) * s(v[1])) as u64)),
-        case("mul.hi.s32 %r8, %r4, %r5;", R, |v| lo((s(v[0]) * s(v[1]) >> 32) as u64)),
-        case("mul.hi.u32 %r8, %r4, %r5;", R, |v| lo(v[0]) * lo(v[1]) >> 32),
+        case("mul.hi.s32 %r8, %r4, %r5;", R, |v| lo(((s(v[0]) * s(v[1])) >> 32) as u64)),
+        case("mul.hi.u32 %r8, %r4, %r5;", R, |v| (lo(v[0]) * lo(v[1])) >> 32),
         case("mul.wide.s32 %d8, %r4, %r5;", D, |v| (s(v[0]) * s(v[1])) as u64),
         case("mul.wide.u32 %d8, %r4, %r5;", D, |v| lo(v[0]) * lo(v[1])),
         case("mul.wide.u16 %r8, %h4, %h5;", R, |v| h(v[0]) * h(v[1])),
         case("mul.wide.s16 %r8, %h4, %h5;", R, |v| lo((sh(v[0]) * sh(v[1])) as u64)),
         case("mul.lo.u16 %h8, %h4, %h5;", H, |v| h(h(v[0]) * h(v[1]))),
         case("mul.lo.s64 %d8, %d4, %d5;", D, |v| (u128::from(v[0]) * u128::from(v[1])) as u64),
-        case("mul.hi.u64 %d8, %d4, %d5;", D, |v| (u128::from(v[0]) * u128::from(v[1]) >> 64) as u64),
+        case("mul.hi.u64 %d8, %d4, %d5;", D, |v| ((u128::from(v[0]) * u128::from(v[1])) >> 64) as u64),
         case("mul.hi.s64 %d8, %d4, %d5;", D, |v| {
-            (i128::from(v[0] as i64) * i128::from(v[1] as i64) >> 64) as u64
+            ((i128::from(v[0] as i64) * i128::from(v[1] as i64)) >> 64) as u64
         }),
         case("mad.lo.s32 %r8, %r4, %r5, %r6;", R, |v| lo((s(v[0]) * s(v[1])).wrapping_add(s(v[2])) as u64)),
-        case("mad.hi.u32 %r8, %r4, %r5, %r6;", R, |v| lo((lo(v[0]) * lo(v[1]) >> 32) + lo(v[2]))),
+        case("mad.hi.s32 %r8, %r4, %r5, %r6;", R, |v| {
+            lo(((s(v[0]) * s(v[1])) >> 32).wrapping_add(s(v[2])) as u64)
+        }),
+        case("mad.hi.u64 %d8, %d4, %d5, %d6;", D, |v| {
+            (((u128::from(v[0]) * u128::from(v[1])) >> 64) as u64).wrapping_add(v[2])
+        }),
+        case("mad.hi.s64 %d8, %d4, %d5, %d6;", D, |v| {
+            (((i128::from(v[0] as i64) * i128::from(v[1] as i64)) >> 64) as u64).wrapping_add(v[2])
+        }),
+        case("mad.wide.u16 %r8, %h4, %h5, %r6;", R, |v| lo(h(v[0]) * h(v[1]) + lo(v[2]))),
+        case("mad.wide.s16 %r8, %h4, %h5, %r6;", R, |v| lo((sh(v[0]) * sh(v[1]) + s(v[2])) as u64)),
+        case("mul.hi.u16 %h8, %h4, %h5;", H, |v| (h(v[0]) * h(v[1])) >> 16),
+        case("mul.hi.s16 %h8, %h4, %h5;", H, |v| h(((sh(v[0]) * sh(v[1])) >> 16) as u64)),
+        case("sub.sat.s32 %r8, %r4, %r5;", R, |v| {
+            lo((s(v[0]) - s(v[1])).clamp(-(1 << 31), (1 << 31) - 1) as u64)
+        }),
+        case("sad.s32 %r8, %r4, %r5, %r6;", R, |v| lo((s(v[0]) - s(v[1])).unsigned_abs() + lo(v[2]))),
+        case("neg.s16 %h8, %h4;", H, |v| h((-sh(v[0])) as u64)),
+        case("abs.s16 %h8, %h4;", H, |v| h(sh(v[0]).unsigned_abs())),
+        case("or.b64 %d5, %d5, 1; div.s64 %d8, %d4, %d5;", D, |v| {
+            (i128::from(v[0] as i64) / i128::from((v[1] | 1) as i64)) as u64
+        }),
+        case("or.b64 %d5, %d5, 1; rem.u64 %d8, %d4, %d5;", D, |v| v[0] % (v[1] | 1)),
+        case("or.b16 %h5, %h5, 1; div.s16 %h8, %h4, %h5;", H, |v| h((sh(v[0]) / sh(v[1] | 1)) as u64)),
+        case("or.b16 %h5, %h5, 1; rem.u16 %h8, %h4, %h5;", H, |v| h(v[0]) % h(v[1] | 1)),
+        case("mad.hi.u32 %r8, %r4, %r5, %r6;", R, |v| lo(((lo(v[0]) * lo(v[1])) >> 32) + lo(v[2]))),
         case("mad.wide.u32 %d8, %r4, %r5, %d6;", D, |v| (lo(v[0]) * lo(v[1])).wrapping_add(v[2])),
         case("mad.wide.s32 %d8, %r4, %r5, %d6;", D, |v| ((s(v[0]) * s(v[1])) as u64).wrapping_add(v[2])),
         case("mad.lo.u64 %d8, %d4, %d5, %d6;", D, |v| v[0].wrapping_mul(v[1]).wrapping_add(v[2])),
@@ -130,6 +155,18 @@ const BITS: &[Case] = &[
         let sign = v[0] >> 31 & 1;
         (0..32).rev().find(|i| v[0] >> i & 1 != sign).map_or(0xffff_ffff, |i| i)
     }),
+    case("bfind.u64 %r8, %d4;", R, |v| (0..64).rev().find(|i| v[0] >> i & 1 == 1).map_or(0xffff_ffff, |i| i)),
+    case("bfind.s64 %r8, %d4;", R, |v| {
+        let sign = v[0] >> 63;
+        (0..64).rev().find(|i| v[0] >> i & 1 != sign).map_or(0xffff_ffff, |i| i)
+    }),
+    case("shr.u16 %h8, %h4, %r5;", H, |v| h(v[0]) >> amount(v[1], 16)),
+    case("bfe.s64 %d8, %d4, %r5, %r6;", D, |v| {
+        let (pos, len) = (v[1] & 0xff, v[2] & 0xff);
+        let sign = if len == 0 { 0 } else { v[0] >> (pos + len - 1).min(63) & 1 };
+        let bit = |i: u64| if i < len && pos + i < 64 { v[0] >> (pos + i) & 1 } else { sign };
+        (0..64).map(|i| bit(i) << i).sum()
+    }),
     case("bfind.shiftamt.u32 %r8, %r4;", R, |v| {
         (0..32).rev().find(|i| v[0] >> i & 1 == 1).map_or(0xffff_ffff, |i| 31 - i)
     }),
@@ -166,6 +203,19 @@ const BITS: &[Case] = &[
             if selector & 8 == 0 { byte } else { (byte >> 7) * 0xff }
         };
         (0..4).map(|i| pick(i) << (8 * i)).sum()
+    }),
+    case("prmt.b32.f4e %r8, %r4, %r5, %r6;", R, |v| lo((lo(v[0]) | v[1] << 32) >> (8 * (v[2] & 3)))),
+    case("prmt.b32.b4e %r8, %r4, %r5, %r6;", R, |v| {
+        // Backward from byte n, around the eight bytes.
+        let twice = u128::from(lo(v[0]) | v[1] << 32) * (1 + (1 << 64));
+        (0..4).map(|i| ((twice >> (8 * (8 + (v[2] & 3) - i))) as u64 & 0xff) << (8 * i)).sum()
+    }),
+    case("prmt.b32.rc8 %r8, %r4, %r5, %r6;", R, |v| (v[0] >> (8 * (v[2] & 3)) & 0xff) * 0x0101_0101),
+    case("prmt.b32.ecl %r8, %r4, %r5, %r6;", R, |v| {
+        (0..4).map(|i| (v[0] >> (8 * i.max(v[2] & 3)) & 0xff) << (8 * i)).sum()
+    }),
+    case("prmt.b32.ecr %r8, %r4, %r5, %r6;", R, |v| {
+        (0..4).map(|i| (v[0] >> (8 * i.min(v[2] & 3)) & 0xff) << (8 * i)).sum()
     }),
     case("prmt.b32.rc16 %r8, %r4, %r5, %r6;", R, |v| {
         let half = if v[2] & 1 == 0 { h(v[0]) } else { h(v[0] >> 16) };

@@ -117,6 +117,52 @@ fn atomics_in_shared_memory() {
 }
 
 #[test]
+fn atomics_in_global_memory() {
+    let cell = ".global .align 16 .b8 cell[16];";
+    let text = |op: &str| format!("mov.u64 %d9, cell; {op}");
+    results(&text("atom.global.add.u64 %d8, [%d9], 3;"), cell, |i, _| 3 * i as u64);
+    results(
+        &text("atom.global.cas.b64 %d8, [%d9], %d4, %d10;").replace("cell; ", "cell; add.u64 %d10, %d4, 1; "),
+        cell,
+        |i, _| i as u64,
+    );
+    results(&text("atom.acq_rel.gpu.global.exch.b64 %d8, [%d9], %d4;"), cell, |i, _| {
+        (i as u64).saturating_sub(1)
+    });
+    results(
+        &text("atom.add.global.f64 %d8, [%d9], %d10;")
+            .replace("cell; ", "cell; mov.u64 %d10, 0d3FF0000000000000; "),
+        cell,
+        |i, _| (i as f64).to_bits(),
+    );
+    results(
+        &text("red.global.add.v2.f32 [%d9], {%r8, %r9}; mov.u64 %d8, 1;")
+            .replace("cell; ", "cell; mov.u32 %r8, 0; mov.u32 %r9, 0; "),
+        cell,
+        |_, _| 1,
+    );
+    results(
+        &text(
+            "atom.global.and.b32 %r8, [%d9], %r4; atom.global.xor.b32 %r9, [%d9+4], %r5; cvt.u64.u32 %d8, %r9;",
+        ),
+        cell,
+        |i, v| v[..i].iter().fold(0, |s, x| s ^ x[1]) & 0xffff_ffff,
+    );
+    results(
+        &text("atom.global.min.s64 %d8, [%d9], %d10;").replace("cell; ", "cell; sub.s64 %d10, 0, %d4; "),
+        cell,
+        |i, _| {
+            if i < 2 { 0 } else { (i as u64 - 1).wrapping_neg() }
+        },
+    );
+    results(
+        "createpolicy.fractional.L2::evict_last.b64 %d9, 1.0; ld.global.L2::cache_hint.u64 %d8, [%d2], %d9;",
+        "",
+        |i, _| i as u64,
+    );
+}
+
+#[test]
 fn copies_zero_what_they_do_not_read() {
     let copy = |rest: &str, op: &str| {
         format!(

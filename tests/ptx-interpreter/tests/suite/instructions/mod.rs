@@ -10,6 +10,7 @@ mod float;
 mod half;
 mod integer;
 mod memory;
+mod order;
 mod packed;
 mod tensor;
 mod warp;

@@ -193,6 +193,44 @@ fn accumulators_lie_as_in_the_manual() {
 }
 
 #[test]
+fn smaller_depths_use_the_first_registers() {
+    // With one in every element, D counts the depth; C is added.
+    let c: Vec<u32> = (0..128).map(|_| 0.5f32.to_bits()).collect();
+    for (op, regs, one, k) in [
+        ("mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32", [2, 1, 4], 0x3f80_3f80, 8),
+        ("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32", [2, 1, 4], 0x3c00_3c00, 8),
+        ("mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32", [2, 1, 4], 0x3f80_0000, 4),
+        (TF32, [4, 2, 4], 0x3f80_0000, 8),
+        (F16, [4, 2, 4], 0x3c00_3c00, 16),
+    ] {
+        let d = mma(op, regs, &[one; 128], &[one; 64], &c);
+        assert!(d.iter().all(|x| *x == k as f32 + 0.5), "{op}: {d:?}");
+    }
+}
+
+#[test]
+fn sums_in_f16_are_packed_by_two() {
+    // C holds 1.0 and 2.0 in its pairs; each sum gains 16 products of 1.
+    let d = mma(
+        "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16",
+        [4, 2, 2],
+        &[0x3c00_3c00; 128],
+        &[0x3c00_3c00; 64],
+        &[0x4000_3c00; 128],
+    );
+    for lane in d.chunks(4) {
+        // 17.0 is 0x4c40, 18.0 is 0x4c80; the other two registers were zero.
+        assert_eq!([lane[0].to_bits(), lane[1].to_bits(), lane[2].to_bits()], [0x4c80_4c40, 0x4c80_4c40, 0]);
+    }
+}
+
+#[test]
+fn tf32_ignores_the_low_bits() {
+    let d = mma(TF32, [4, 2, 4], &[0x3f80_1fff; 128], &[0x3f80_1fff; 64], &[0; 128]);
+    assert!(d.iter().all(|x| *x == 8.0), "{d:?}");
+}
+
+#[test]
 fn ldmatrix_and_its_transpose() {
     // Element (r, c) of matrix q holds 64 q + 8 r + c.
     let element = |q: usize, r: usize, c: usize| (64 * q + 8 * r + c) as u16;
@@ -246,11 +284,11 @@ fn stmatrix_and_movmatrix_are_inverses_of_loads() {
         ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%r8}, [%r20];
         movmatrix.sync.aligned.m8n8.trans.b16 %r9, %r4;
         mov.b64 %d8, {%r8, %r9};";
-    let input: Vec<[u64; 4]> = (0..32).map(|l| [l * 2 | (l * 2 + 1) << 16, 0, 0, 0]).collect();
+    let input: Vec<[u64; 4]> = (0..32).map(|l| [(l * 2) | ((l * 2 + 1) << 16), 0, 0, 0]).collect();
     for (lane, got) in super::run(&super::module(body, ""), &input).unwrap().into_iter().enumerate() {
         // Element (r, c) was 8 r + c; transposed, lane 4 r + t holds rows 2 t and 2 t + 1 of column r.
         let (r, t) = (lane as u64 / 4, lane as u64 % 4);
-        let pair = 8 * (2 * t) + r | (8 * (2 * t + 1) + r) << 16;
+        let pair = (8 * (2 * t) + r) | ((8 * (2 * t + 1) + r) << 16);
         assert_eq!(got, pair | pair << 32, "lane {lane}");
     }
 }

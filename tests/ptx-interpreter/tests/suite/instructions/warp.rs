@@ -27,7 +27,7 @@ fn shuffles() {
             "shfl.sync.{mode}.b32 %r8|%p1, %r7, {b}, {c}, -1; selp.u32 %r9, 1, 0, %p1; mov.b64 %d8, {{%r8, %r9}};"
         )
     };
-    let value = |from: usize, inside: bool| 0x100 + from as u64 | u64::from(inside) << 32;
+    let value = |from: usize, inside: bool| (0x100 + from as u64) | (u64::from(inside) << 32);
     results(&shfl("bfly", "5", "31"), 32, |i| value(i ^ 5, true));
     results(&shfl("up", "3", "0"), 32, |i| value(if i < 3 { i } else { i - 3 }, i >= 3));
     results(&shfl("down", "3", "31"), 32, |i| value(if i > 28 { i } else { i + 3 }, i <= 28));
@@ -73,6 +73,18 @@ fn half_a_warp_takes_part() {
     JOIN: cvt.u64.u32 %d8, %r8;";
     results(body, 32, |i| if i < 16 { 0x100 + (i as u64 ^ 1) } else { 0 });
     assert!(matches!(fault(&body.replace("0xffff", "0x1ffff"), 32), FaultKind::WarpDivergence { .. }));
+}
+
+#[test]
+fn groups_of_lanes_with_their_own_masks() {
+    // Both halves execute one shuffle and one vote, each for itself.
+    let body = "
+        mov.u32 %r12, 0xffff; setp.gt.u32 %p1, %r4, 15; @%p1 mov.u32 %r12, 0xffff0000;
+        shfl.sync.down.b32 %r8, %r7, 1, 0x100f, %r12;
+        setp.gt.u32 %p2, %r4, 9; vote.sync.all.pred %p3, %p2, %r12; selp.u32 %r9, 1, 0, %p3;
+        mov.b64 %d8, {%r8, %r9};";
+    results(body, 32, |i| (0x100 + if i % 16 == 15 { i } else { i + 1 } as u64) | (u64::from(i > 15) << 32));
+    assert!(matches!(fault(&body.replace("0xffff0000", "0xff"), 32), FaultKind::WarpDivergence { .. }));
 }
 
 #[test]

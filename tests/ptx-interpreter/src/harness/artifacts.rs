@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::launch::Launch;
+use super::module::Module;
 use crate::error::{Error, Result};
-use crate::launch::{Launch, Module};
 
 /// What the interpreter reads of the manifest.
 #[derive(Deserialize)]

@@ -1,0 +1,9 @@
+//! What a service needs beyond a scorer: merged requests, replaced models.
+
+#![allow(unreachable_pub, reason = "a test crate has no one to export to")]
+
+mod batching;
+mod performance;
+mod reload;
+mod stress;
+mod support;
