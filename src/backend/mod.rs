@@ -1,5 +1,8 @@
 //! Executors of plans: one folder a backend. They never import each other.
 
+#[cfg(feature = "wgpu")]
+pub(crate) mod wgpu;
+
 use std::fmt;
 use std::sync::Arc;
 
