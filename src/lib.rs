@@ -1,14 +1,48 @@
 //! GPU-first inference for feed ranking: Twitter's Heavy Ranker, a parallel MaskNet, in hand-written kernels.
+//!
+//! A [`Model`] is a training configuration with its weights, opened once. A [`Scorer`] is a model made ready on one
+//! backend: it takes a [`Batch`] of requests, in the caller's own memory, and fills [`Scores`].
+//!
+//! ```no_run
+//! use maskrank::{Batch, Model, Request, ScoreOptions, ScoreWeights, Scorer, Scores};
+//!
+//! # fn main() -> maskrank::Result<()> {
+//! let model = Model::open("model")?;
+//! let scorer = Scorer::builder(&model).max_candidates(1500).build()?;
+//! let weights = ScoreWeights::default().resolve(model.tasks())?;
+//! let mut scores = Scores::default();
+//! let requests: Vec<Request<'_>> = Vec::new();
+//! scorer.score(Batch { requests: &requests }, &ScoreOptions::new(&weights), &mut scores)?;
+//! # Ok(()) }
+//! ```
 
+mod architecture;
 mod backend;
 pub mod batch;
 pub mod config;
 mod error;
+#[cfg(feature = "cli")]
+pub mod golden;
+mod model;
 pub mod plan;
+pub mod records;
+mod score_weights;
+mod scorer;
 mod scores;
+#[cfg(feature = "cli")]
+pub mod truth;
 pub mod weights;
 
-pub use backend::{Backend, Device, Precision};
+#[cfg(feature = "wgpu")]
+#[doc(hidden)]
+pub use backend::wgpu_testing;
+
+pub use architecture::{Architecture, Layer, LayerKind};
+pub use backend::{Backend, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
+pub use config::ModelConfig;
 pub use error::{Error, Result};
+pub use model::{Model, ModelOptions};
+pub use score_weights::ScoreWeights;
+pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};
 pub use scores::{Outputs, Scores, Status};

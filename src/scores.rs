@@ -19,7 +19,7 @@ pub enum Status {
 /// Which outputs a call fills besides score and status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
-    /// Logits, before the affine map.
+    /// Logits, after the affine map and before calibration.
     pub logits: bool,
     /// Probabilities before calibration.
     pub probabilities: bool,

@@ -1,13 +1,23 @@
 //! Executors of plans: one folder a backend. They never import each other.
 
+mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+mod listing;
 #[cfg(feature = "wgpu")]
-pub(crate) mod wgpu;
+mod wgpu;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use listing::{Entry, Listing};
+#[cfg(feature = "wgpu")]
+#[doc(hidden)]
+pub use wgpu::testing as wgpu_testing;
+
 use crate::batch::Split;
-use crate::{Batch, Outputs, Result, Scores};
+use crate::plan::Plan;
+use crate::{Batch, Error, Model, Outputs, Result, Scores};
 
 /// Where a scorer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,4 +123,54 @@ pub(crate) struct Call<'a> {
     pub(crate) calibrated: bool,
     /// What to fill besides score and status. Top k is the scorer's own work, after the lane's.
     pub(crate) outputs: Outputs,
+}
+
+/// Builds an executor on a named backend; never on another.
+pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
+    let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align);
+    match backend {
+        Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN), options),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => cuda::build(&plan(cuda::ALIGN), options),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => wgpu::build(&plan(wgpu::ALIGN), options),
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        absent => Err(not_compiled(absent)),
+    }
+}
+
+/// Whether a GPU of this backend is here, for [`Backend::Auto`], which never takes a software adapter.
+pub(crate) fn check_hardware(backend: Backend, options: &Options) -> Result<()> {
+    let _ = options;
+    match backend {
+        Backend::Cpu | Backend::Auto => Ok(()),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => cuda::check_hardware(options),
+        #[cfg(feature = "wgpu")]
+        Backend::Wgpu => wgpu::check_hardware(options),
+        #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+        absent => Err(not_compiled(absent)),
+    }
+}
+
+/// Every backend: its devices, or why it cannot run.
+#[must_use]
+pub fn devices() -> Vec<Listing> {
+    vec![
+        #[cfg(feature = "cuda")]
+        cuda::list(),
+        #[cfg(not(feature = "cuda"))]
+        Listing::absent(&not_compiled(Backend::Cuda), Backend::Cuda),
+        #[cfg(feature = "wgpu")]
+        wgpu::list(),
+        #[cfg(not(feature = "wgpu"))]
+        Listing::absent(&not_compiled(Backend::Wgpu), Backend::Wgpu),
+        cpu::list(),
+    ]
+}
+
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn not_compiled(backend: Backend) -> Error {
+    let reason = format!("this build was made without the feature `{backend}`");
+    Error::BackendUnavailable { backend, reason }
 }

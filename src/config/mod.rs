@@ -3,9 +3,25 @@
 //! The reader takes the training file unchanged and uses its `model` section, the down-sampling rates, the renamed
 //! features and the truncations. Whatever this crate cannot compute is an error that names the field.
 
+mod case;
+mod document;
+mod field;
+mod file;
+mod near;
+mod numbers;
+mod read;
+mod schema;
+mod train_data;
+mod variables;
 mod widths;
 
+pub use case::Case;
+pub use schema::widths_from_schema;
 pub use widths::{EMBEDDINGS, Widths};
+
+pub(crate) use field::MAX_WIDTH;
+pub(crate) use near::{shown, suggestion};
+pub(crate) use numbers::{parse_numbers, read_numbers};
 
 /// What a model computes, apart from the widths of its inputs and its weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +109,33 @@ pub struct MaskNet {
     pub use_parallel: bool,
 }
 
+impl MaskNet {
+    /// Width of what the blocks leave: all of their outputs side by side, or the last one's.
+    #[must_use]
+    pub fn blocks_output_size(&self) -> usize {
+        let mut sizes = self.mask_blocks.iter().map(|block| block.output_size);
+        if self.use_parallel { sizes.sum() } else { sizes.next_back().unwrap_or(0) }
+    }
+
+    /// Width of the net's output.
+    #[must_use]
+    pub fn output_size(&self) -> usize {
+        let mlp = self.mlp.as_ref().and_then(|mlp| mlp.layer_sizes.last());
+        mlp.copied().unwrap_or_else(|| self.blocks_output_size())
+    }
+}
+
+impl Network {
+    /// Width of the network's output.
+    #[must_use]
+    pub fn output_size(&self) -> usize {
+        match self {
+            Self::Mlp(mlp) => mlp.layer_sizes.last().copied().unwrap_or(0),
+            Self::MaskNet(net) => net.output_size(),
+        }
+    }
+}
+
 /// One mask block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaskBlock {
@@ -166,4 +209,22 @@ pub struct RecordsConfig {
     pub binary_truncation: Option<usize>,
     /// Tasks that the data names: the record's labels.
     pub labels: Vec<String>,
+    /// Where training found the segdense schema, as written: see [`RecordsConfig::schema_path`].
+    pub schema_path: Option<String>,
+}
+
+impl RecordsConfig {
+    /// The configuration's own schema path, its variables expanded. Nothing here opens it unasked.
+    ///
+    /// # Errors
+    /// A variable in it is not set; the error names it.
+    pub fn schema_path(&self) -> crate::Result<Option<std::path::PathBuf>> {
+        let Some(path) = &self.schema_path else { return Ok(None) };
+        let expanded = variables::expand(path, &variables::environment);
+        expanded.map(|path| Some(path.as_ref().into())).map_err(|name| crate::Error::Argument {
+            argument: "train_data.seg_dense_schema.schema_path",
+            expected: format!("the environment variable {name} to be set"),
+            found: path.clone(),
+        })
+    }
 }

@@ -36,4 +36,24 @@ impl Widths {
     pub fn input_dim(&self) -> usize {
         self.dense() + self.embeddings().iter().sum::<usize>()
     }
+
+    /// The widths with the names of their inputs.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, usize); 5] {
+        let [user, user_eng, author] = EMBEDDINGS;
+        [
+            ("continuous", self.continuous),
+            ("binary", self.binary),
+            (user, self.user_embedding),
+            (user_eng, self.user_eng_embedding),
+            (author, self.author_embedding),
+        ]
+    }
+
+    /// The first input whose width is another one in `other`: its name and both widths.
+    #[must_use]
+    pub fn difference(&self, other: Self) -> Option<(&'static str, usize, usize)> {
+        let pairs = self.named().into_iter().zip(other.named());
+        pairs.map(|((name, a), (_, b))| (name, a, b)).find(|(_, a, b)| a != b)
+    }
 }

@@ -4,6 +4,7 @@ use super::{Linear, View};
 
 /// One step of a plan; steps run in order.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a plan holds one featurize and a handful of steps")]
 pub enum Step {
     /// Raw features to the input row `x`. Always the first step.
     Featurize(Featurize),

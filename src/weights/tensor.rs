@@ -18,6 +18,26 @@ pub enum Dtype {
 }
 
 impl Dtype {
+    /// The type of that name in a safetensors header, where it is one of these.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::F32, Self::Bf16, Self::F16, Self::F64, Self::I64]
+            .into_iter()
+            .find(|dtype| dtype.name() == name)
+    }
+
+    /// The name in a safetensors header.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::Bf16 => "BF16",
+            Self::F16 => "F16",
+            Self::F64 => "F64",
+            Self::I64 => "I64",
+        }
+    }
+
     /// Bytes of one element.
     #[must_use]
     pub fn size(self) -> usize {

@@ -4,29 +4,8 @@ use wgpu::{Adapter, Backends, DeviceType, Features, Instance, InstanceDescriptor
 
 use crate::{Backend, Error, Precision, Result};
 
+use super::super::Entry;
 use super::variants::{Offer, Variant};
-
-/// One adapter, for listings and for the choice of a backend.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct AdapterInfo {
-    /// The device's own name: `llvmpipe (LLVM 15.0.6, 256 bits)`.
-    pub name: String,
-    /// Driver and its version: `llvmpipe Mesa 25.0.7`.
-    pub driver: String,
-    /// The interface that reaches it: `vulkan`, `metal` or `dx12`.
-    pub api: String,
-    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
-    pub kind: &'static str,
-    /// Whether it is no GPU but a program on the processor. [`Backend::Auto`] never takes one.
-    pub software: bool,
-    /// What it offers of what this backend can use.
-    pub features: Vec<&'static str>,
-    /// The limits that matter here, as names and values.
-    pub limits: Vec<(&'static str, u64)>,
-    /// The variant that would run at each precision: `f32, tiles 16x64 and 64x64, subgroup reductions`.
-    pub variants: Vec<(Precision, String)>,
-}
 
 /// Features that a variant or the host can use.
 pub(crate) const USEFUL: Features = Features::SHADER_F16
@@ -34,9 +13,8 @@ pub(crate) const USEFUL: Features = Features::SHADER_F16
     .union(Features::TIMESTAMP_QUERY)
     .union(Features::PIPELINE_CACHE);
 
-/// All adapters, hardware first.
-#[must_use]
-pub fn adapters() -> Vec<AdapterInfo> {
+/// All adapters, hardware first, as `devices` lists them.
+pub(crate) fn list() -> Vec<Entry> {
     enumerate().iter().map(describe).collect()
 }
 
@@ -70,7 +48,7 @@ fn kind(device_type: DeviceType) -> &'static str {
         DeviceType::IntegratedGpu => "integrated",
         DeviceType::VirtualGpu => "virtual",
         DeviceType::Other => "other",
-        DeviceType::Cpu => "software",
+        DeviceType::Cpu => "software: taken only when named",
     }
 }
 
@@ -79,35 +57,40 @@ pub(crate) fn offer(features: Features, limits: &Limits, device_type: DeviceType
     Offer { features, limits, many_registers: device_type == DeviceType::DiscreteGpu }
 }
 
-fn describe(adapter: &Adapter) -> AdapterInfo {
+fn describe(adapter: &Adapter) -> Entry {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let offer = offer(features, &limits, info.device_type);
-    let variants = [Precision::F32, Precision::F16, Precision::Bf16]
-        .into_iter()
-        .filter_map(|precision| Some((precision, Variant::choose(precision, &offer)?.name())))
-        .collect();
     let names = [
         (Features::SHADER_F16, "shader-f16"),
         (Features::SUBGROUP, "subgroup"),
         (Features::TIMESTAMP_QUERY, "timestamp-query"),
         (Features::PIPELINE_CACHE, "pipeline-cache"),
     ];
-    AdapterInfo {
-        driver: driver(&info),
-        api: info.backend.to_string(),
-        kind: kind(info.device_type),
-        software: info.device_type == DeviceType::Cpu,
-        features: names.iter().filter(|(f, _)| features.contains(*f)).map(|(_, name)| *name).collect(),
-        limits: vec![
-            ("storage buffer binding, bytes", limits.max_storage_buffer_binding_size),
-            ("buffer, bytes", limits.max_buffer_size),
-            ("workgroup memory, bytes", limits.max_compute_workgroup_storage_size.into()),
-            ("invocations per workgroup", limits.max_compute_invocations_per_workgroup.into()),
-            ("storage buffers per stage", limits.max_storage_buffers_per_shader_stage.into()),
-        ],
-        variants,
-        name: info.name,
+    let offered: Vec<&str> = names.iter().filter(|(f, _)| features.contains(*f)).map(|(_, n)| *n).collect();
+    let mut details = vec![
+        ("driver", driver(&info)),
+        ("interface", info.backend.to_string()),
+        ("kind", kind(info.device_type).to_owned()),
+        ("features", offered.join(", ")),
+        (
+            "limits",
+            format!(
+                "{} invocations and {} KiB of memory a workgroup, {} MiB a binding, {} MiB a buffer, {} storage buffers",
+                limits.max_compute_invocations_per_workgroup,
+                limits.max_compute_workgroup_storage_size >> 10,
+                limits.max_storage_buffer_binding_size >> 20,
+                limits.max_buffer_size >> 20,
+                limits.max_storage_buffers_per_shader_stage,
+            ),
+        ),
+    ];
+    let offer = offer(features, &limits, info.device_type);
+    for (name, precision) in
+        [("runs at f32", Precision::F32), ("runs at f16", Precision::F16), ("runs at bf16", Precision::Bf16)]
+    {
+        let variant = Variant::choose(precision, &offer).map_or("nothing".to_owned(), |v| v.name());
+        details.push((name, variant));
     }
+    Entry { name: info.name, details }
 }
 
 fn driver(info: &wgpu::AdapterInfo) -> String {
@@ -152,7 +135,12 @@ pub(crate) fn choose(name: Option<&str>, software: Software) -> Result<Adapter> 
         allowed && wanted.as_ref().is_none_or(|wanted| title(&info).to_lowercase().contains(wanted))
     };
     adapters.into_iter().find(is_wanted).ok_or_else(|| match name {
-        Some(name) => unavailable(format!("no adapter's name contains \"{name}\"; found {}", titles.join("; "))),
-        None => unavailable(format!("only software adapters, which must be asked for; found {}", titles.join("; "))),
+        Some(name) => {
+            unavailable(format!("no adapter's name contains \"{name}\"; found {}", titles.join("; ")))
+        }
+        None => unavailable(format!(
+            "only software adapters, which must be asked for; found {}",
+            titles.join("; ")
+        )),
     })
 }

@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use wgpu::{
-    Adapter, Buffer, BufferDescriptor, BufferUsages, DeviceDescriptor, ErrorFilter, Features, Limits, PollType,
-    Queue, SubmissionIndex,
+    Adapter, Buffer, BufferDescriptor, BufferUsages, DeviceDescriptor, ErrorFilter, Features, Limits,
+    PollType, Queue, SubmissionIndex,
 };
 
-use crate::{Backend, Error, Precision, Result};
+use crate::{Backend, Error, Result};
 
-use super::adapter::{self, Software};
-use super::variants::Variant;
+use super::adapter;
 
 /// How long one submission may take before the device counts as hung.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -34,12 +33,8 @@ impl Gpu {
     /// Opens an adapter, with its own limits and what this backend can use of its features.
     ///
     /// # Errors
-    /// [`Error::BackendUnavailable`] where there is no such adapter, [`Error::Device`] where it does not open.
-    pub(crate) fn open(name: Option<&str>, software: Software) -> Result<Self> {
-        Self::from_adapter(&adapter::choose(name, software)?)
-    }
-
-    fn from_adapter(adapter: &Adapter) -> Result<Self> {
+    /// [`Error::Device`] where it does not open.
+    pub(crate) fn open(adapter: &Adapter) -> Result<Self> {
         let info = adapter.get_info();
         let title = adapter::title(&info);
         let features = adapter.features() & adapter::USEFUL;
@@ -62,19 +57,6 @@ impl Gpu {
             keep(&shared, format!("device lost ({reason:?}): {message}"));
         });
         Ok(Self { device, queue, limits: adapter.limits(), features, title, info, fault })
-    }
-
-    /// The variant for a precision.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] where there is none.
-    pub(crate) fn variant(&self, precision: Precision) -> Result<Variant> {
-        Variant::choose(precision, &adapter::offer(self.features, &self.limits, self.info.device_type)).ok_or_else(
-            || Error::Unsupported {
-                backend: Backend::Wgpu,
-                what: format!("precision {precision}: it offers f32, f16 and bf16"),
-            },
-        )
     }
 
     /// An error of this device.
@@ -120,11 +102,17 @@ impl Gpu {
     pub(crate) fn buffer(&self, label: &str, size: usize, usage: BufferUsages) -> Result<Buffer> {
         let size = size.next_multiple_of(16).max(16) as u64;
         if size > self.limits.max_buffer_size {
-            let problem = format!("{size} bytes, the device's buffers end at {}", self.limits.max_buffer_size);
+            let problem =
+                format!("{size} bytes, the device's buffers end at {}", self.limits.max_buffer_size);
             return Err(self.error(&format!("allocate \"{label}\""), problem));
         }
         self.scope(&format!("allocate \"{label}\" ({size} bytes)"), || {
-            self.device.create_buffer(&BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+            self.device.create_buffer(&BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
         })
     }
 
@@ -141,11 +129,13 @@ impl Gpu {
     ) -> Result<Buffer> {
         let padded = size.next_multiple_of(16).max(16) as u64;
         if padded > self.limits.max_buffer_size {
-            let problem = format!("{padded} bytes, the device's buffers end at {}", self.limits.max_buffer_size);
+            let problem =
+                format!("{padded} bytes, the device's buffers end at {}", self.limits.max_buffer_size);
             return Err(self.error(&format!("allocate \"{label}\""), problem));
         }
         self.scope(&format!("fill \"{label}\" ({padded} bytes)"), || {
-            let descriptor = BufferDescriptor { label: Some(label), size: padded, usage, mapped_at_creation: true };
+            let descriptor =
+                BufferDescriptor { label: Some(label), size: padded, usage, mapped_at_creation: true };
             let buffer = self.device.create_buffer(&descriptor);
             if let Ok(mut view) = buffer.get_mapped_range_mut(..) {
                 fill(view.slice(..size));

@@ -1,7 +1,6 @@
 //! A plan on a device: weights packed and uploaded, pipelines compiled, constants in place.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use wgpu::{Buffer, BufferUsages};
 
@@ -17,7 +16,6 @@ use super::pack::{self, Panels};
 use super::params::{FeaturizeParams, GemmParams, HeadParams, LayerNormParams};
 use super::pipelines::{Kernel, Pipelines};
 use super::schedule::{Dispatch, Limits, Matrix, Schedule, Work};
-use super::source::Mutation;
 use super::upload::SplitWidths;
 
 /// A dispatch's tables on the device.
@@ -45,7 +43,7 @@ pub(crate) struct WgpuExecutor {
     pub(crate) chunk_rows: usize,
     featurize: FeaturizeParams,
     /// Whether both tiles were seen to give the same bits, so that the number of rows may choose.
-    pub(crate) tiles_agree: AtomicBool,
+    tiles_agree: bool,
     device: Device,
 }
 
@@ -57,7 +55,13 @@ impl WgpuExecutor {
     ///
     /// # Errors
     /// A plan that this backend cannot lay out, or a device without memory for it.
-    pub(crate) fn build(gpu: Arc<Gpu>, pipelines: Arc<Pipelines>, plan: &Plan, options: &Options) -> Result<Self> {
+    pub(crate) fn build(
+        gpu: &Arc<Gpu>,
+        pipelines: &Arc<Pipelines>,
+        plan: &Plan,
+        options: &Options,
+        tiles_agree: bool,
+    ) -> Result<Self> {
         let limits = Limits {
             binding: gpu.max_binding(),
             workgroups: gpu.limits.max_compute_workgroups_per_dimension as usize,
@@ -69,11 +73,15 @@ impl WgpuExecutor {
         let constants = schedule
             .dispatches
             .iter()
-            .map(|dispatch| upload_constants(&gpu, &pipelines, plan, dispatch, &mut scratch))
+            .map(|dispatch| upload_constants(gpu, pipelines, plan, dispatch, &mut scratch))
             .collect::<Result<_>>()?;
         let device = Device { backend: Backend::Wgpu, name: gpu.title.clone(), kernel: variant.name() };
         Ok(Self {
-            head_tasks: gpu.upload("head tasks", bytemuck::cast_slice(&schedule.tasks), BufferUsages::STORAGE)?,
+            head_tasks: gpu.upload(
+                "head tasks",
+                bytemuck::cast_slice(&schedule.tasks),
+                BufferUsages::STORAGE,
+            )?,
             head_weights: gpu.upload(
                 "head weights",
                 bytemuck::cast_slice(&schedule.head_weights),
@@ -86,19 +94,19 @@ impl WgpuExecutor {
                 request: options.split.request_widths(plan.widths),
             },
             featurize: featurize_params(plan, plan.featurize(), &options.split),
-            tiles_agree: AtomicBool::new(true),
+            tiles_agree,
             chunk_rows,
             schedule,
             constants,
-            gpu,
-            pipelines,
+            gpu: Arc::clone(gpu),
+            pipelines: Arc::clone(pipelines),
             device,
         })
     }
 
     /// Which of the variant's tiles a chunk of `rows` takes.
     pub(crate) fn tile(&self, rows: usize) -> usize {
-        usize::from(rows > FEW_ROWS || !self.tiles_agree.load(Ordering::Relaxed))
+        usize::from(rows > FEW_ROWS || !self.tiles_agree)
     }
 
     /// The kernel of a dispatch, with one of the variant's tiles.
@@ -181,7 +189,8 @@ impl Executor for WgpuExecutor {
 fn featurize_params(plan: &Plan, featurize: &Featurize, split: &Split) -> FeaturizeParams {
     let dense = plan.widths.dense();
     let [user, user_eng, author] = plan.widths.embeddings();
-    let norms = [&featurize.layer_norm, &featurize.embeddings[0], &featurize.embeddings[1], &featurize.embeddings[2]];
+    let norms =
+        [&featurize.layer_norm, &featurize.embeddings[0], &featurize.embeddings[1], &featurize.embeddings[2]];
     let pair = |widths: Widths| [widths.continuous as u32, widths.binary as u32, 0, 0];
     FeaturizeParams {
         num_rows: 0,
@@ -192,7 +201,8 @@ fn featurize_params(plan: &Plan, featurize: &Featurize, split: &Split) -> Featur
         max_value: featurize.max_value as f32,
         unused_0: 0,
         unused_1: 0,
-        part_end: [dense, dense + user, dense + user + user_eng, dense + user + user_eng + author].map(|c| c as u32),
+        part_end: [dense, dense + user, dense + user + user_eng, dense + user + user_eng + author]
+            .map(|c| c as u32),
         part_norm: norms.map(|norm| u32::from(norm.is_some())),
         part_epsilon: norms.map(|norm| norm.as_ref().map_or(0.0, |norm| norm.epsilon as f32)),
         candidate_widths: pair(split.candidate_widths(plan.widths)),
@@ -253,26 +263,8 @@ fn upload_weights(
     for panels in panels {
         let group = group(panels);
         let (piece, tail) = rest.split_at_mut(bytes(panels));
-        pack::pack(plan, &group.linear, group.input, group.output, panels, storage, piece);
+        pack::pack_group(plan, group, panels, storage, piece);
         rest = tail;
     }
     gpu.upload(&format!("{label}: weights"), scratch, BufferUsages::STORAGE)
-}
-
-/// Opens a device, compiles a variant, tests both, and builds an executor: what `build` does, and what tests do with
-/// a fault planted in the shaders.
-///
-/// # Errors
-/// As [`super::build`].
-pub(crate) fn open(
-    plan: &Plan,
-    options: &Options,
-    software: super::adapter::Software,
-    mutation: Option<Mutation>,
-) -> Result<Arc<WgpuExecutor>> {
-    let gpu = Arc::new(Gpu::open(options.adapter.as_deref(), software)?);
-    let variant = gpu.variant(options.precision)?;
-    let pipelines = Arc::new(Pipelines::build(&gpu, variant, mutation)?);
-    let executor = WgpuExecutor::build(gpu, pipelines, plan, options)?;
-    Ok(Arc::new(executor))
 }

@@ -96,9 +96,12 @@ impl WgpuLane {
             .buffer_columns
             .iter()
             .enumerate()
-            .map(|(i, columns)| gpu.buffer(&format!("activations {i}"), rows * columns * size, BufferUsages::STORAGE))
+            .map(|(i, columns)| {
+                gpu.buffer(&format!("activations {i}"), rows * columns * size, BufferUsages::STORAGE)
+            })
             .collect::<Result<Vec<_>>>()?;
-        let scratch = gpu.buffer("scratch", rows * shared.schedule.scratch_columns * 4, BufferUsages::STORAGE)?;
+        let scratch =
+            gpu.buffer("scratch", rows * shared.schedule.scratch_columns * 4, BufferUsages::STORAGE)?;
         let status = gpu.buffer("status", rows * 4, BufferUsages::STORAGE)?;
         let params = gpu.buffer("params", layout.params, BufferUsages::UNIFORM | BufferUsages::COPY_DST)?;
         let weights = gpu.buffer("score weights", layout.weights, device)?;
@@ -122,18 +125,29 @@ impl WgpuLane {
                     (Work::Featurize { output, .. }, Constants::Featurize { columns }) => {
                         vec![&inputs, &table, columns, &matrices[*output], &status]
                     }
-                    (
-                        Work::Gemm { a, multiplier, d, .. },
-                        Constants::Gemm { tables, columns, weights },
-                    ) => {
+                    (Work::Gemm { a, multiplier, d, .. }, Constants::Gemm { tables, columns, weights }) => {
                         let multiplier = multiplier.unwrap_or(*a);
-                        vec![&tables[tile], &matrices[*a], weights, columns, &matrices[multiplier], matrix(*d)]
+                        vec![
+                            &tables[tile],
+                            &matrices[*a],
+                            weights,
+                            columns,
+                            &matrices[multiplier],
+                            matrix(*d),
+                        ]
                     }
                     (Work::LayerNorm { input, output, .. }, Constants::LayerNorm { groups, columns }) => {
                         vec![groups, matrix(*input), columns, &matrices[*output]]
                     }
                     (Work::Head { input, .. }, _) => {
-                        vec![&shared.head_tasks, &matrices[*input], &shared.head_weights, &weights, &status, &outputs]
+                        vec![
+                            &shared.head_tasks,
+                            &matrices[*input],
+                            &shared.head_weights,
+                            &weights,
+                            &status,
+                            &outputs,
+                        ]
                     }
                     _ => unreachable!("constants are made dispatch by dispatch"),
                 };
@@ -155,7 +169,11 @@ impl WgpuLane {
             })?;
             Ok(Slot {
                 staging,
-                readback: gpu.buffer("readback", outputs_size, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?,
+                readback: gpu.buffer(
+                    "readback",
+                    outputs_size,
+                    BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+                )?,
                 staging_state: Arc::new(AtomicU8::new(MAPPED)),
                 readback_state: Arc::new(AtomicU8::new(PENDING)),
                 under_way: None,
@@ -199,9 +217,16 @@ impl WgpuLane {
     }
 
     /// Fills a slot's staging memory with rows `rows` of a batch; returns the bytes of the table and of the inputs.
-    fn stage(&mut self, slot: usize, call: &Call<'_>, rows: std::ops::Range<usize>) -> Result<(usize, usize)> {
+    fn stage(
+        &mut self,
+        slot: usize,
+        call: &Call<'_>,
+        rows: std::ops::Range<usize>,
+    ) -> Result<(usize, usize)> {
         let shared = &self.shared;
-        for (dispatch, params) in shared.schedule.dispatches.iter().zip(self.bytes.chunks_mut(self.params_stride)) {
+        for (dispatch, params) in
+            shared.schedule.dispatches.iter().zip(self.bytes.chunks_mut(self.params_stride))
+        {
             shared.params(&dispatch.work, rows.len(), call.calibrated, params);
         }
         let staging = &self.slots[slot].staging;
@@ -279,8 +304,10 @@ impl WgpuLane {
         let kernel = |work: &Work| -> Kernel { WgpuExecutor::kernel(work, tile) };
         match &self.timing {
             None => {
-                let mut pass =
-                    encoder.begin_compute_pass(&ComputePassDescriptor { label: Some("plan"), timestamp_writes: None });
+                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
+                    label: Some("plan"),
+                    timestamp_writes: None,
+                });
                 for (dispatch, bind_groups) in dispatches() {
                     pass.set_pipeline(shared.pipelines.get(kernel(&dispatch.work)));
                     pass.set_bind_group(0, &bind_groups[tile], &[]);

@@ -7,7 +7,7 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::plan::{Linear, Plan, View};
+use crate::plan::{GemmGroup, Plan, View};
 
 use super::variants::{PANEL_N, Storage};
 
@@ -31,7 +31,7 @@ pub(crate) fn column_values(plan: &Plan, view: View) -> Vec<Option<usize>> {
 }
 
 /// Rounds one value to storage, little-endian.
-fn write(storage: Storage, value: f64, into: &mut [u8]) {
+pub(crate) fn write(storage: Storage, value: f64, into: &mut [u8]) {
     match storage {
         Storage::F32 => into.copy_from_slice(&(value as f32).to_le_bytes()),
         Storage::F16Native | Storage::F16Packed => into.copy_from_slice(&f16::from_f64(value).to_le_bytes()),
@@ -39,29 +39,41 @@ fn write(storage: Storage, value: f64, into: &mut [u8]) {
     }
 }
 
-/// Packs panels of `linear`, one after another, into `into` (count · K · PANEL_N elements), on the ambient pool.
-pub(crate) fn pack(
-    plan: &Plan,
-    linear: &Linear,
-    input: View,
-    output: View,
-    panels: &Panels,
-    storage: Storage,
-    into: &mut [u8],
-) {
+/// A weight as the shaders see it: padding included.
+pub(crate) struct Source<'a> {
+    /// K, padding included.
+    pub(crate) depth: usize,
+    /// For each column of D, the row of W that makes it; none is padding.
+    pub(crate) outputs: Vec<Option<usize>>,
+    /// Writes a row of W, (depth), zeros where K is padding.
+    pub(crate) row: &'a (dyn Fn(usize, &mut [f64]) + Sync),
+}
+
+/// Packs panels of a plan's layer, one after another, into `into` (count · K · PANEL_N elements).
+pub(crate) fn pack_group(plan: &Plan, group: &GemmGroup, panels: &Panels, storage: Storage, into: &mut [u8]) {
+    let linear = &group.linear;
+    let row = |out: usize, spread: &mut [f64]| {
+        let mut row = vec![0.0; linear.in_features];
+        linear.row(out, &mut row);
+        plan.spread(group.input, &row, spread);
+    };
+    let source =
+        Source { depth: plan.padded(group.input), outputs: column_values(plan, group.output), row: &row };
+    pack(&source, panels.first, storage, into);
+}
+
+/// Packs as many panels as `into` holds, from panel `first` on, on the ambient pool.
+pub(crate) fn pack(source: &Source<'_>, first: usize, storage: Storage, into: &mut [u8]) {
     let width = PANEL_N as usize;
     let size = storage.size();
-    let (depth, outputs) = (plan.padded(input), column_values(plan, output));
-    into.par_chunks_exact_mut(depth * width * size).enumerate().for_each(|(i, panel)| {
+    into.par_chunks_exact_mut(source.depth * width * size).enumerate().for_each(|(i, panel)| {
         panel.fill(0);
-        let mut row = vec![0.0; linear.in_features];
-        let mut spread = vec![0.0; depth];
+        let mut row = vec![0.0; source.depth];
         for column in 0..width {
-            let Some(&Some(out)) = outputs.get((panels.first + i) * width + column) else { continue };
-            linear.row(out, &mut row);
-            plan.spread(input, &row, &mut spread);
+            let Some(&Some(out)) = source.outputs.get((first + i) * width + column) else { continue };
+            (source.row)(out, &mut row);
             let cells = panel[column * size..].chunks_mut(width * size);
-            for (cell, &value) in cells.zip(&spread) {
+            for (cell, &value) in cells.zip(&row) {
                 write(storage, value, &mut cell[..size]);
             }
         }

@@ -47,11 +47,11 @@ pub(crate) struct GemmParams {
 }
 
 /// [`GemmParams::epilogue`]: only the bias.
-pub(crate) const EPILOGUE_BIAS: u32 = 0;
+pub const EPILOGUE_BIAS: u32 = 0;
 /// [`GemmParams::epilogue`]: bias, then ReLU.
-pub(crate) const EPILOGUE_RELU: u32 = 1;
+pub const EPILOGUE_RELU: u32 = 1;
 /// [`GemmParams::epilogue`]: bias, then the product with the multiplier.
-pub(crate) const EPILOGUE_MULTIPLY: u32 = 2;
+pub const EPILOGUE_MULTIPLY: u32 = 2;
 
 /// `Tile` of `gemm.wgsl`.
 #[repr(C)]

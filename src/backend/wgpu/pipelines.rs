@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use wgpu::{
-    BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry,
-    BindingResource, BindingType, BufferBindingType, ComputePipeline, ComputePipelineDescriptor, PipelineCache,
-    PipelineCacheDescriptor, PipelineCompilationOptions, PipelineLayoutDescriptor, ShaderModuleDescriptor,
-    ShaderSource, ShaderStages,
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
+    BindGroupLayoutEntry, BindingResource, BindingType, BufferBindingType, ComputePipeline,
+    ComputePipelineDescriptor, PipelineCache, PipelineCacheDescriptor, PipelineCompilationOptions,
+    PipelineLayoutDescriptor, ShaderModuleDescriptor, ShaderSource, ShaderStages,
 };
 
 use crate::Result;
@@ -152,7 +152,12 @@ impl Pipelines {
     ///
     /// # Errors
     /// Operands that do not fit the kernel's layout or the device's limits.
-    pub(crate) fn bind(&self, gpu: &Gpu, kernel: Kernel, operands: &[BindingResource<'_>]) -> Result<BindGroup> {
+    pub(crate) fn bind(
+        &self,
+        gpu: &Gpu,
+        kernel: Kernel,
+        operands: &[BindingResource<'_>],
+    ) -> Result<BindGroup> {
         let entries: Vec<BindGroupEntry<'_>> = operands
             .iter()
             .zip(0..)
@@ -188,9 +193,10 @@ fn build(
         entries.push(entry(binding, BufferBindingType::Storage { read_only: *access == Access::Read }));
     }
     gpu.scope(&operation, || {
-        let layout = gpu
-            .device
-            .create_bind_group_layout(&BindGroupLayoutDescriptor { label: Some(kernel.stem()), entries: &entries });
+        let layout = gpu.device.create_bind_group_layout(&BindGroupLayoutDescriptor {
+            label: Some(kernel.stem()),
+            entries: &entries,
+        });
         let pipeline_layout = gpu.device.create_pipeline_layout(&PipelineLayoutDescriptor {
             label: Some(kernel.stem()),
             bind_group_layouts: &[Some(&layout)],

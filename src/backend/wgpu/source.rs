@@ -44,11 +44,7 @@ pub struct Mutation {
 ///
 /// # Errors
 /// What is wrong with a directive, or with the mutation, and where.
-pub(crate) fn assemble(
-    file: &str,
-    defines: &Defines,
-    mutation: Option<Mutation>,
-) -> Result<String, String> {
+pub(crate) fn assemble(file: &str, defines: &Defines, mutation: Option<Mutation>) -> Result<String, String> {
     let mut text = String::new();
     if defines.contains_key("STORAGE_F16_NATIVE") {
         text.push_str("enable f16;\n");
@@ -116,7 +112,8 @@ impl Assembler<'_> {
                 }
                 ["for", letter, "in", name] => {
                     let (_, end) = block(path, lines, at)?;
-                    let count = *self.defines.get(name).ok_or_else(|| format!("{path}: {name} is not defined"))?;
+                    let count =
+                        *self.defines.get(name).ok_or_else(|| format!("{path}: {name} is not defined"))?;
                     for turn in 0..count {
                         let body: Vec<String> = lines[at + 1..end]
                             .iter()
@@ -169,7 +166,8 @@ mod tests {
 
     #[test]
     fn loops_nest_and_conditions_choose() {
-        let source = "//# for i in N\n//# for j in M\nx_$i_$j\n//# end\n//# end\n//# if A\na\n//# else\nb\n//# end";
+        let source =
+            "//# for i in N\n//# for j in M\nx_$i_$j\n//# end\n//# end\n//# if A\na\n//# else\nb\n//# end";
         assert_eq!(expand(source, &[("N", 2), ("M", 2)]).unwrap(), "x_0_0\nx_0_1\nx_1_0\nx_1_1\nb\n");
         assert_eq!(expand(source, &[("N", 1), ("M", 1), ("A", 1)]).unwrap(), "x_0_0\na\n");
         assert_eq!(expand("//# if A\na\n//# end", &[("A", 0)]).unwrap(), "");

@@ -1,7 +1,10 @@
 //! Kernel times by timestamp queries: two for each dispatch. Off unless asked for; a dispatch that is timed gets a
 //! pass of its own.
 
-use wgpu::{Buffer, BufferUsages, CommandEncoder, Features, MapMode, PollType, QuerySet, QuerySetDescriptor, QueryType};
+use wgpu::{
+    Buffer, BufferUsages, CommandEncoder, Features, MapMode, PollType, QuerySet, QuerySetDescriptor,
+    QueryType,
+};
 
 use crate::Result;
 
@@ -23,7 +26,9 @@ impl Timing {
     /// A device without timestamps.
     pub(crate) fn new(gpu: &Gpu, dispatches: usize) -> Result<Self> {
         if !gpu.features.contains(Features::TIMESTAMP_QUERY) {
-            return Err(super::schedule::unsupported("kernel times: the adapter has no timestamp queries".to_owned()));
+            return Err(super::schedule::unsupported(
+                "kernel times: the adapter has no timestamp queries".to_owned(),
+            ));
         }
         let count = 2 * dispatches as u32;
         let queries = gpu.scope("make timestamp queries", || {
@@ -37,7 +42,11 @@ impl Timing {
         Ok(Self {
             queries,
             resolved: gpu.buffer("timestamps", size, BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC)?,
-            readback: gpu.buffer("timestamps, read", size, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?,
+            readback: gpu.buffer(
+                "timestamps, read",
+                size,
+                BufferUsages::MAP_READ | BufferUsages::COPY_DST,
+            )?,
             count,
             period: gpu.queue.get_timestamp_period().into(),
         })

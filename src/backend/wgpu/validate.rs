@@ -190,7 +190,10 @@ fn shared_constants_equal_their_twins() {
     for (kernel, text) in [
         (Kernel::Featurize, format!("const ORIGIN_REQUEST = {:#x}u;", params::ORIGIN_REQUEST)),
         (Kernel::Featurize, format!("const REQUEST_WORDS = {}u;", super::upload::REQUEST_WORDS)),
-        (Kernel::Gemm { tile: 0, scratch: false }, format!("const EPILOGUE_RELU = {}u;", params::EPILOGUE_RELU)),
+        (
+            Kernel::Gemm { tile: 0, scratch: false },
+            format!("const EPILOGUE_RELU = {}u;", params::EPILOGUE_RELU),
+        ),
         (
             Kernel::Gemm { tile: 0, scratch: false },
             format!("const EPILOGUE_MULTIPLY = {}u;", params::EPILOGUE_MULTIPLY),

@@ -132,7 +132,10 @@ impl Variant {
         let largest = self.tiles[1];
         offer.features.contains(self.features())
             && largest.invocations() <= offer.limits.max_compute_invocations_per_workgroup
-            && self.tiles.iter().all(|t| t.workgroup_bytes() <= offer.limits.max_compute_workgroup_storage_size)
+            && self
+                .tiles
+                .iter()
+                .all(|t| t.workgroup_bytes() <= offer.limits.max_compute_workgroup_storage_size)
             && (offer.many_registers || largest.thread_m * largest.thread_q < 16)
     }
 

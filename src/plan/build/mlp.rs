@@ -1,9 +1,10 @@
 //! MLPs: a GEMM a layer, batch norm folded in.
 
 use crate::config::Mlp;
+use crate::weights::names;
 
 use super::super::{Epilogue, GemmGroup, Step};
-use super::{Builder, Value, gemm, names};
+use super::{Builder, Value, gemm};
 
 /// A tower's last linear layer, which the head computes.
 pub(super) struct LastLayer {

@@ -7,12 +7,11 @@
 mod mask_net;
 mod merge;
 mod mlp;
-mod names;
 
 use std::sync::Arc;
 
 use crate::config::{ModelConfig, Network, Sharing, Widths};
-use crate::weights::Weights;
+use crate::weights::{Weights, names};
 
 use super::{
     Affine, Buffer, Featurize, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step, View,

@@ -28,9 +28,8 @@ pub(super) fn head(schedule: &mut Schedule, plan: &Plan, head: &Head) {
             schedule.head_weights.extend(row.chunks_exact(4).map(|q| std::array::from_fn(|i| q[i] as f32)));
         }
         let last_task = schedule.tasks.len();
-        schedule.dispatches.push(Dispatch {
-            label: "head".to_owned(),
-            work: Work::Head { input, first_task, last_task },
-        });
+        schedule
+            .dispatches
+            .push(Dispatch { label: "head".to_owned(), work: Work::Head { input, first_task, last_task } });
     }
 }

@@ -93,7 +93,10 @@ impl Schedule {
     /// A plan with other padding than this backend's, or a matrix whose single row exceeds a binding.
     pub(crate) fn build(plan: &Plan, variant: &Variant, split: &Split, limits: Limits) -> Result<Self> {
         if !plan.align.is_multiple_of(ALIGN) {
-            return Err(unsupported(format!("segments padded to {} columns: a multiple of {ALIGN}", plan.align)));
+            return Err(unsupported(format!(
+                "segments padded to {} columns: a multiple of {ALIGN}",
+                plan.align
+            )));
         }
         let mut schedule =
             Self { dispatches: Vec::new(), scratch_columns: 0, tasks: Vec::new(), head_weights: Vec::new() };
@@ -131,7 +134,10 @@ impl Schedule {
         widest = widest.max((2 + 3 * plan.head().tasks.len()) * 4);
         let rows = limits.binding / widest.max(1);
         if rows == 0 {
-            return Err(unsupported(format!("a row of {widest} bytes: a binding has {} bytes", limits.binding)));
+            return Err(unsupported(format!(
+                "a row of {widest} bytes: a binding has {} bytes",
+                limits.binding
+            )));
         }
         Ok(rows.min(limits.workgroups).min(max_candidates).max(1))
     }

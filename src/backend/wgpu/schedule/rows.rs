@@ -71,7 +71,9 @@ pub(super) fn rows_dispatches(
         let more = if members.len() > 1 { format!(" and {} more", members.len() - 1) } else { String::new() };
         let what = if members.iter().all(|rows| rows.norm.is_none()) { "copy" } else { "layer_norm" };
         let label = format!("{what}: {}{more}", members.first().map_or("", |rows| rows.name));
-        schedule.dispatches.push(Dispatch { label, work: Work::LayerNorm { input, output, groups, columns } });
+        schedule
+            .dispatches
+            .push(Dispatch { label, work: Work::LayerNorm { input, output, groups, columns } });
     }
     Ok(())
 }

@@ -1,0 +1,84 @@
+//! `inspect`: what a model is made of.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use maskrank::config::Widths;
+use maskrank::{Architecture, LayerKind, Model, ModelConfig};
+
+use crate::Outcome;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A model folder, or a configuration file (then with --widths)
+    model: PathBuf,
+    /// Widths of the inputs: continuous,binary,user_embedding,user_eng_embedding,author_embedding
+    #[arg(long, value_parser = parse_widths)]
+    widths: Option<Widths>,
+}
+
+/// `2117,59,200,200,200`; embeddings that are left out are absent.
+pub(crate) fn parse_widths(text: &str) -> Result<Widths, String> {
+    let parts: Result<Vec<usize>, _> = text.split(',').map(|part| part.trim().parse::<usize>()).collect();
+    match parts.as_deref() {
+        Ok([continuous, binary, rest @ ..]) if rest.len() <= 3 => Ok(Widths {
+            continuous: *continuous,
+            binary: *binary,
+            user_embedding: rest.first().copied().unwrap_or(0),
+            user_eng_embedding: rest.get(1).copied().unwrap_or(0),
+            author_embedding: rest.get(2).copied().unwrap_or(0),
+        }),
+        _ => {
+            Err("expected continuous,binary[,user_embedding[,user_eng_embedding[,author_embedding]]]".into())
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let path = &arguments.model;
+    let (config, widths) = if path.is_dir() {
+        let model = Model::open(path)?;
+        (model.config().clone(), model.widths())
+    } else {
+        let config = ModelConfig::read(path)?;
+        let Some(widths) = arguments.widths else {
+            return Err(format!(
+                "{}: a configuration alone does not hold the widths of the inputs: add --widths \
+                 continuous,binary,user_embedding,user_eng_embedding,author_embedding (production: 2117,59,200,200,200)",
+                path.display()
+            )
+            .into());
+        };
+        (config, widths)
+    };
+
+    println!("inputs");
+    for (name, width) in widths.named() {
+        println!("  {name:<20} {width:>8}");
+    }
+    println!("  {:<20} {:>8}", "input_dim", widths.input_dim());
+
+    let architecture = Architecture::new(&config, widths)?;
+    println!("layers");
+    println!("  {:<84} {:<11} {:>11} {:>13}  shape", "name", "kind", "parameters", "FLOP/cand.");
+    let mut linear = 0;
+    for layer in &architecture.layers {
+        linear += usize::from(layer.kind == LayerKind::Linear);
+        println!(
+            "  {:<84} {:<11} {:>11} {:>13}  {}",
+            layer.name,
+            layer.kind.name(),
+            layer.parameters(),
+            layer.flops(),
+            layer.shape_text()
+        );
+    }
+    let parameters = architecture.parameters();
+    println!("tasks       {}", config.tasks.len());
+    println!("parameters  {parameters}");
+    println!("bytes       {} f32, {} bf16 or f16", parameters * 4, parameters * 2);
+    println!("work        {:.3} MFLOP a candidate in {linear} linear layers", architecture.flops() / 1e6);
+    println!("input       {} bytes a candidate in f32", widths.input_dim() * 4);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,151 @@
+//! From a model to a scorer: the choice of backend, and all memory.
+
+use std::sync::Arc;
+
+use crate::backend::{self, Backend, Executor, Options, Precision};
+use crate::batch::Split;
+use crate::{Error, Model, Result};
+
+use super::places::Places;
+use super::{Place, Scorer};
+
+/// A backend that [`Backend::Auto`] did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The backend.
+    pub backend: Backend,
+    /// What was found, and what is needed.
+    pub reason: String,
+}
+
+/// Settings of a scorer to be.
+#[derive(Clone, Debug)]
+pub struct ScorerBuilder {
+    model: Model,
+    backend: Backend,
+    max_in_flight: usize,
+    options: Options,
+}
+
+impl ScorerBuilder {
+    pub(super) fn new(model: &Model) -> Self {
+        let options = Options {
+            precision: Precision::F32,
+            max_candidates: 1500,
+            split: Split::default(),
+            threads: 0,
+            adapter: None,
+        };
+        Self { model: model.clone(), backend: Backend::Auto, max_in_flight: 2, options }
+    }
+
+    /// Where to run. Default [`Backend::Auto`]; a named backend never falls back to another.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// Storage type of weights and activations. Default f32.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.options.precision = precision;
+        self
+    }
+
+    /// Most candidates of one batch. Default 1,500.
+    #[must_use]
+    pub fn max_candidates(mut self, max_candidates: usize) -> Self {
+        self.options.max_candidates = max_candidates;
+        self
+    }
+
+    /// How many calls run at once; others wait in order. Default 2.
+    #[must_use]
+    pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.max_in_flight = max_in_flight;
+        self
+    }
+
+    /// Which columns come once a request. Default: none.
+    #[must_use]
+    pub fn split(mut self, split: Split) -> Self {
+        self.options.split = split;
+        self
+    }
+
+    /// CPU threads of one call. Default 0: the rayon pool that the caller is in.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.options.threads = threads;
+        self
+    }
+
+    /// Part of a GPU's name, where there are several. Letter case does not matter.
+    #[must_use]
+    pub fn adapter(mut self, name: impl Into<String>) -> Self {
+        self.options.adapter = Some(name.into());
+        self
+    }
+
+    /// Allocates everything, packs the weights and proves the backend on a small case.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for settings without meaning, [`Error::BackendUnavailable`], [`Error::Unsupported`],
+    /// [`Error::SelfTest`] or [`Error::Device`] from the named backend.
+    pub fn build(self) -> Result<Scorer> {
+        let positive = |argument, value: usize| match value {
+            0 => Err(Error::Argument { argument, expected: "at least 1".into(), found: "0".into() }),
+            _ => Ok(()),
+        };
+        positive("max_candidates", self.options.max_candidates)?;
+        positive("max_in_flight", self.max_in_flight)?;
+        if u32::try_from(self.options.max_candidates).is_err() {
+            return Err(Error::Argument {
+                argument: "max_candidates",
+                expected: format!("at most {}", u32::MAX),
+                found: format!("{}", self.options.max_candidates),
+            });
+        }
+        self.options.split.check(self.model.widths())?;
+
+        let (executor, passed_over) = self.executor()?;
+        let mut places = Vec::with_capacity(self.max_in_flight);
+        for _ in 0..self.max_in_flight {
+            places.push(Place { lane: Arc::clone(&executor).lane()?, order: Vec::new() });
+        }
+        Ok(Scorer {
+            places: Places::new(places),
+            device: executor.device().clone(),
+            passed_over,
+            precision: self.options.precision,
+            widths: self.model.widths(),
+            split: self.options.split,
+            tasks: self.model.tasks().iter().map(|task| task.name.clone()).collect(),
+            max_candidates: self.options.max_candidates,
+        })
+    }
+
+    fn executor(&self) -> Result<(Arc<dyn Executor>, Vec<PassedOver>)> {
+        if self.backend != Backend::Auto {
+            return Ok((backend::build(self.backend, &self.model, &self.options)?, Vec::new()));
+        }
+        let mut passed_over = Vec::new();
+        for backend in [Backend::Cuda, Backend::Wgpu] {
+            let built = backend::check_hardware(backend, &self.options)
+                .and_then(|()| backend::build(backend, &self.model, &self.options));
+            match built {
+                Ok(executor) => return Ok((executor, passed_over)),
+                Err(error) => {
+                    let reason = match error {
+                        Error::BackendUnavailable { reason, .. } => reason,
+                        other => other.to_string(),
+                    };
+                    passed_over.push(PassedOver { backend, reason });
+                }
+            }
+        }
+        let executor = backend::build(Backend::Cpu, &self.model, &self.options)?;
+        Ok((executor, passed_over))
+    }
+}

@@ -1,0 +1,95 @@
+//! The suite: cases and properties, written once, run for every backend and precision that is present.
+//!
+//! A trial never skips itself: what cannot run is listed as ignored by the runner, with the reason in its name.
+
+pub mod golden;
+pub mod invariance;
+pub mod ragged;
+pub mod random_model;
+
+use std::path::PathBuf;
+
+use maskrank::{Backend, Model, Precision, Scorer, Split};
+
+/// What a trial runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub backend: Backend,
+    pub precision: Precision,
+}
+
+impl Target {
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.backend, self.precision)
+    }
+
+    pub fn scorer(&self, model: &Model, max_candidates: usize) -> Scorer {
+        self.split_scorer(model, max_candidates, Split::default())
+    }
+
+    pub fn split_scorer(&self, model: &Model, max_candidates: usize, split: Split) -> Scorer {
+        Scorer::builder(model)
+            .backend(self.backend)
+            .precision(self.precision)
+            .max_candidates(max_candidates)
+            .max_in_flight(1)
+            .split(split)
+            .build()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name()))
+    }
+}
+
+/// A named check on one target.
+pub struct Trial {
+    pub name: String,
+    pub run: Box<dyn FnOnce(Target) + Send>,
+}
+
+impl Trial {
+    pub fn new(name: impl Into<String>, run: impl FnOnce(Target) + Send + 'static) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
+    }
+}
+
+pub fn trials() -> Vec<Trial> {
+    [golden::trials(), random_model::trials(), ragged::trials(), invariance::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+pub fn golden_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// A generator for test data: splitmix64.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// In `0..n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    pub fn flip(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+
+    /// In [−1, 1).
+    pub fn signed(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+}
