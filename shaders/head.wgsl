@@ -1,7 +1,7 @@
 // head: the towers' last layers, sigmoid, calibration and the weighted sum, one workgroup a candidate.
 //
-//   logit = weight · input + bias, max(·, 0) where the layer ends in a ReLU
-//   L     = scale · logit + shift       p = 1 / (1 + e^-L)       q = 1 / (1 + e^-(L + ln_ratio))
+//   v     = weight · input + bias, max(v, 0) where the layer ends in a ReLU
+//   logit = scale · v + shift       p = 1 / (1 + e^-logit)       q = 1 / (1 + e^-(logit + ln_ratio))
 //   score = Σ score_weight · (q or p)
 //
 // Operands   input (num_rows, ld_input) in quads of storage type; weights f32, padded like the inputs. outputs, in
@@ -86,11 +86,11 @@ fn head(
         }
         let total = reduce_sum(thread, (sum.x + sum.y) + (sum.z + sum.w));
         if index == 0u {
-            var logit = total + task.bias;
+            var v = total + task.bias;
             if task.relu != 0u {
-                logit = relu(vec4<f32>(logit)).x;
+                v = relu(vec4<f32>(v)).x;
             }
-            outputs[row_logits + task.index] = bitcast<u32>(logit);
+            outputs[row_logits + task.index] = bitcast<u32>(fma(task.scale, v, task.shift));
         }
     }
     if params.finish == 0u {
@@ -107,9 +107,8 @@ fn head(
         let at = row_logits + task.index;
         let bits = outputs[at];
         let logit = bitcast<f32>(bits);
-        let l = fma(task.scale, logit, task.shift);
-        let p = sigmoid(l);
-        let q = sigmoid(l + task.ln_ratio);
+        let p = sigmoid(logit);
+        let q = sigmoid(logit + task.ln_ratio);
         if is_non_finite(bits) {
             bad = 1.0;
         } else {

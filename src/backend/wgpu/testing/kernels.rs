@@ -83,8 +83,9 @@ impl TestDevice {
             let operands = case.operands.iter().map(move |operands| operands[which].as_slice());
             operands.zip(widths(which)).zip(if which == 0 { &depths } else { &padded })
         };
-        let a_bytes = encode(storage, a.fill(parts(0)).into_iter());
-        let multiplier = encode(storage, Surrounded { fill: f64::NAN, ..d }.fill(parts(3)).into_iter());
+        // A's padding is zeros, as plans have it. The multiplier's is nobody's business.
+        let a_bytes = encode(storage, a.fill(0.0, parts(0)).into_iter());
+        let multiplier = encode(storage, Surrounded { fill: f64::NAN, ..d }.fill(f64::NAN, parts(3)).into_iter());
         let d_storage = if case.scratch { Storage::F32 } else { storage };
         let d_bytes = encode(d_storage, std::iter::repeat_n(d.fill, d.len()));
         let params = GemmParams {
@@ -151,7 +152,7 @@ impl TestDevice {
         let input = Surrounded { rows, quads: at, first: MARGIN, fill: f64::NAN };
         let output = Surrounded { rows, quads: at, first: MARGIN, fill: f64::from(CANARY) };
         let parts = operands.iter().map(|o| o[0].as_slice()).zip(groups.iter().map(|g| g.0)).zip(&padded);
-        let input = encode(in_storage, input.fill(parts).into_iter());
+        let input = encode(in_storage, input.fill(0.0, parts).into_iter());
         let d = encode(self.storage(), std::iter::repeat_n(output.fill, output.len()));
         let params = LayerNormParams { num_rows: rows as u32, ld_input: at as u32, ld_output: at as u32 };
         let operands =

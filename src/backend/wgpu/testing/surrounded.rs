@@ -29,14 +29,18 @@ impl Surrounded {
         (self.rows + MARGIN) * 4 * self.quads
     }
 
-    /// Lays out operands, each (rows, width) in columns padded with zeros to another width.
-    pub(super) fn fill<'a>(&self, parts: impl Iterator<Item = ((&'a [f64], usize), &'a usize)>) -> Vec<f64> {
+    /// Lays out operands, each (rows, width) in columns padded to another width with `padding`.
+    pub(super) fn fill<'a>(
+        &self,
+        padding: f64,
+        parts: impl Iterator<Item = ((&'a [f64], usize), &'a usize)>,
+    ) -> Vec<f64> {
         let mut values = vec![self.fill; self.len()];
         let mut at = 4 * self.first;
         for ((operand, width), &padded) in parts {
             for row in 0..self.rows {
                 let into = &mut values[row * 4 * self.quads + at..][..padded];
-                into.fill(0.0);
+                into.fill(padding);
                 if !operand.is_empty() {
                     into[..width].copy_from_slice(&operand[row * width..(row + 1) * width]);
                 }
