@@ -130,9 +130,8 @@ fn raw(candidate: Candidate, part: u32, column: u32) -> u32 {
     return fetch(requests[at], requests[at + 1u], row, width, origin & ~ORIGIN_REQUEST);
 }
 
-// Column `column` of x before its layer norm.
-fn value(candidate: Candidate, part: u32, column: u32) -> f32 {
-    let bits = raw(candidate, part, column);
+// Column `column` of x before its layer norm, of its raw bits.
+fn cleaned(bits: u32, column: u32) -> f32 {
     if column >= params.num_continuous {
         return bitcast<f32>(bits);
     }
@@ -144,6 +143,12 @@ fn value(candidate: Candidate, part: u32, column: u32) -> f32 {
     let constants = columns[column];
     return clamp(fma(log, constants.log_scale, constants.log_shift), params.min_value, params.max_value);
 }
+
+// Sweeps over a part's columns, in order. One loop body serves all of them: it is long, and compiled once.
+const SWEEP_PIVOT = 0u;    // the first value
+const SWEEP_MOST = 1u;     // the largest deviation from it
+const SWEEP_MEAN = 2u;
+const SWEEP_SQUARES = 3u;
 
 @compute @workgroup_size(WG_SIZE)
 fn featurize(
@@ -173,25 +178,35 @@ fn featurize(
         if begin < end && params.part_norm[part] != 0u {
             let epsilon = params.part_epsilon[part];
             let width = f32(end - begin);
-            norm.pivot = value(candidate, part, begin);
-            var most = 0.0;
-            for (var c = begin + index; c < end; c += WG_SIZE) {
-                most = max(most, abs(value(candidate, part, c) - norm.pivot));
+            for (var sweep = SWEEP_PIVOT; sweep <= SWEEP_SQUARES; sweep++) {
+                // Every invocation reads the pivot for itself; the other passes share their columns out.
+                let first = select(begin + index, begin, sweep == SWEEP_PIVOT);
+                let last = select(end, begin + 1u, sweep == SWEEP_PIVOT);
+                var most = 0.0;
+                var sum = 0.0;
+                for (var c = first; c < last; c += WG_SIZE) {
+                    let v = cleaned(raw(candidate, part, c), c);
+                    let s = deviation(norm, v);
+                    if sweep == SWEEP_PIVOT {
+                        norm.pivot = v;
+                    } else if sweep == SWEEP_MOST {
+                        most = max(most, abs(s));
+                    } else if sweep == SWEEP_MEAN {
+                        sum += s;
+                    } else {
+                        sum = fma(s - norm.mean, s - norm.mean, sum);
+                    }
+                }
+                if sweep == SWEEP_MOST {
+                    most = reduce_max(thread, most);
+                    norm.scale = scale_for(most, epsilon);
+                    zero_variance = zero_variance || (most == 0.0 && epsilon == 0.0);
+                } else if sweep == SWEEP_MEAN {
+                    norm.mean = reduce_sum(thread, sum) / width;
+                } else if sweep == SWEEP_SQUARES {
+                    norm.rstd = reciprocal(reduce_sum(thread, sum) / width, epsilon, norm.scale);
+                }
             }
-            most = reduce_max(thread, most);
-            norm.scale = scale_for(most, epsilon);
-            var sum = 0.0;
-            for (var c = begin + index; c < end; c += WG_SIZE) {
-                sum += deviation(norm, value(candidate, part, c));
-            }
-            norm.mean = reduce_sum(thread, sum) / width;
-            var squares = 0.0;
-            for (var c = begin + index; c < end; c += WG_SIZE) {
-                let s = deviation(norm, value(candidate, part, c)) - norm.mean;
-                squares = fma(s, s, squares);
-            }
-            norm.rstd = reciprocal(reduce_sum(thread, squares) / width, epsilon, norm.scale);
-            zero_variance = zero_variance || (most == 0.0 && epsilon == 0.0);
         }
         norms[part] = norm;
     }
@@ -200,24 +215,21 @@ fn featurize(
     var non_finite = 0.0;
     for (var q = index; q < params.quads; q += WG_SIZE) {
         var quad = vec4<f32>();
-        for (var i = 0u; i < 4u; i++) {
-            let column = 4u * q + i;
-            if column < params.part_end.w {
-                // Columns that are continuous have been cleaned; the others are as the caller gave them.
-                let is_dirty = column >= params.num_continuous;
-                var part = 0u;
-                part += select(0u, 1u, column >= params.part_end.x);
-                part += select(0u, 1u, column >= params.part_end.y);
-                part += select(0u, 1u, column >= params.part_end.z);
-                if is_dirty && is_non_finite(raw(candidate, part, column)) {
-                    non_finite = 1.0;
-                }
-                var v = value(candidate, part, column);
-                if params.part_norm[part] != 0u {
-                    v = fma(normalise(norms[part], v), columns[column].norm_scale, columns[column].norm_shift);
-                }
-                quad[i] = v;
+        for (var column = 4u * q; column < min(4u * q + 4u, params.part_end.w); column++) {
+            var part = 0u;
+            part += select(0u, 1u, column >= params.part_end.x);
+            part += select(0u, 1u, column >= params.part_end.y);
+            part += select(0u, 1u, column >= params.part_end.z);
+            let bits = raw(candidate, part, column);
+            // Columns that are continuous are cleaned; the others are as the caller gave them.
+            if column >= params.num_continuous && is_non_finite(bits) {
+                non_finite = 1.0;
             }
+            var v = cleaned(bits, column);
+            if params.part_norm[part] != 0u {
+                v = fma(normalise(norms[part], v), columns[column].norm_scale, columns[column].norm_shift);
+            }
+            quad[column % 4u] = v;
         }
         x[row * params.ldx + q] = quad_store(quad);
     }

@@ -124,16 +124,32 @@ fn gemm(@builtin(workgroup_id) block: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();  // (2)
     }
 
-//# for i in THREAD_M
+    // The rows of this invocation that exist: a loop of unknown length, so that its body is compiled once.
+    let before = first_row + row;
+    var num_stored = 0u;
+    if before < params.num_rows {
+        num_stored = min(THREAD_M, (params.num_rows - before + THREADS_M - 1u) / THREADS_M);
+    }
+    for (var i = 0u; i < num_stored; i++) {
 //# for j in THREAD_Q
-    store(tile, first_row + row + $iu * THREADS_M, column + $ju * THREADS_N, acc_$i_$j);
+        var sum_$j = acc_0_$j;
 //# end
+//# for i in THREAD_M
+        if i == $iu {
+//# for j in THREAD_Q
+            sum_$j = acc_$i_$j;
 //# end
+        }
+//# end
+//# for j in THREAD_Q
+        store(tile, before + i * THREADS_M, column + $ju * THREADS_N, sum_$j);
+//# end
+    }
 }
 
 // The epilogue of four columns; `quad` counts from the tile's first column.
 fn store(tile: Tile, row: u32, quad: u32, sum: vec4<f32>) {
-    if row < params.num_rows && quad < tile.quads {
+    if quad < tile.quads {
         let constants = columns[tile.constants + quad];
         var value = sum + constants.bias;
         if params.epilogue == EPILOGUE_RELU {

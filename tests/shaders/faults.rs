@@ -27,7 +27,11 @@ const fn bf16_fault(name: &'static str, from: &'static str, to: &'static str) ->
 }
 
 const FAULTS: [Fault; 20] = [
-    fault("gemm: rows past the end are stored", "if row < params.num_rows && quad", "if quad"),
+    fault(
+        "gemm: rows past the end are stored",
+        "num_stored = min(THREAD_M, (params.num_rows - before + THREADS_M - 1u) / THREADS_M);",
+        "num_stored = THREAD_M;",
+    ),
     fault(
         "gemm: the last K-step is left out",
         "k < tile.depth; k += BLOCK_K",
@@ -38,7 +42,7 @@ const FAULTS: [Fault; 20] = [
         "constants.keep > vec4<f32>());\n//# if SCRATCH",
         "constants.keep > vec4<f32>(-1.0));\n//# if SCRATCH",
     ),
-    fault("gemm: the next group's quads are stored too", "&& quad < tile.quads", "&& quad <= tile.quads"),
+    fault("gemm: the next group's quads are stored too", "if quad < tile.quads {", "if quad <= tile.quads {"),
     fault("gemm: the panel's offset ignores K", "(panel * tile.depth + k", "(panel * BLOCK_K + k"),
     fault(
         "gemm: K and columns of W swapped in a quad",
@@ -89,7 +93,7 @@ const FAULTS: [Fault; 20] = [
         "if true {\n        let magnitude",
     ),
     fault(
-        "head: calibration from the probability's sign",
+        "head: calibration the wrong way round",
         "let q = sigmoid(logit + task.ln_ratio);",
         "let q = sigmoid(logit - task.ln_ratio);",
     ),

@@ -101,6 +101,7 @@ impl Kernel {
     }
 }
 
+#[derive(Clone)]
 struct Built {
     pipeline: ComputePipeline,
     layout: BindGroupLayout,
@@ -122,21 +123,31 @@ impl Pipelines {
     /// A shader that the device does not take.
     pub(crate) fn build(gpu: &Gpu, variant: Variant, mutation: Option<Mutation>) -> Result<Self> {
         let cache = open_cache(gpu, mutation)?;
+        // Kernels of the same text share a pipeline.
+        let mut texts: Vec<(Kernel, String)> = Vec::new();
+        let mut places = Vec::new();
+        for kernel in KERNELS {
+            let operation = format!("compile {}", kernel.stem());
+            let text = kernel.source(&variant, mutation).map_err(|problem| gpu.error(&operation, problem))?;
+            let place = texts.iter().position(|(_, other)| *other == text).unwrap_or_else(|| {
+                texts.push((kernel, text));
+                texts.len() - 1
+            });
+            places.push((kernel, place));
+        }
         let built: Vec<Result<Built>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = KERNELS
-                .iter()
-                .map(|&kernel| {
+            let threads: Vec<_> = texts
+                .into_iter()
+                .map(|(kernel, text)| {
                     let cache = cache.as_ref();
-                    scope.spawn(move || build(gpu, &variant, kernel, mutation, cache))
+                    scope.spawn(move || build(gpu, kernel, text, cache))
                 })
                 .collect();
             let failed = |_| Err(gpu.error("compile shaders", "a compiling thread panicked"));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed)).collect()
         });
-        let mut pipelines = HashMap::new();
-        for (kernel, built) in KERNELS.into_iter().zip(built) {
-            pipelines.insert(kernel, built?);
-        }
+        let built = built.into_iter().collect::<Result<Vec<_>>>()?;
+        let pipelines = places.into_iter().map(|(kernel, place)| (kernel, built[place].clone())).collect();
         if let Some(cache) = cache {
             keep_cache(gpu, &cache);
         }
@@ -173,15 +184,8 @@ impl Pipelines {
     }
 }
 
-fn build(
-    gpu: &Gpu,
-    variant: &Variant,
-    kernel: Kernel,
-    mutation: Option<Mutation>,
-    cache: Option<&PipelineCache>,
-) -> Result<Built> {
+fn build(gpu: &Gpu, kernel: Kernel, source: String, cache: Option<&PipelineCache>) -> Result<Built> {
     let operation = format!("compile {}", kernel.stem());
-    let source = kernel.source(variant, mutation).map_err(|problem| gpu.error(&operation, problem))?;
     let entry = |binding: u32, ty: BufferBindingType| BindGroupLayoutEntry {
         binding,
         visibility: ShaderStages::COMPUTE,

@@ -77,7 +77,7 @@ impl Tile {
 }
 
 /// For a few candidates: no work on rows that are not there.
-const TILE_16X64: Tile = Tile { block_m: 16, block_n: 64, block_k: 32, thread_m: 4, thread_q: 1 };
+const TILE_16X64: Tile = Tile { block_m: 16, block_n: 64, block_k: 16, thread_m: 4, thread_q: 1 };
 /// For many, inside WebGPU's default limits.
 const TILE_64X64: Tile = Tile { block_m: 64, block_n: 64, block_k: 16, thread_m: 4, thread_q: 1 };
 /// For many, where an invocation may hold 64 accumulators.
@@ -166,7 +166,8 @@ impl Variant {
         if self.subgroup {
             defines.insert("SUBGROUP", 1);
         }
-        if scratch {
+        // In f32 the scratch matrix is stored like any other: one pipeline serves both.
+        if scratch && self.storage != Storage::F32 {
             defines.insert("SCRATCH", 1);
         }
         defines
@@ -190,7 +191,8 @@ impl Variant {
             ("LOADS_W", tile.block_n * tile.block_k / 4 / threads),
             ("PANEL_N", PANEL_N),
         ]);
-        if scratch {
+        // In f32 the scratch matrix is stored like any other: one pipeline serves both.
+        if scratch && self.storage != Storage::F32 {
             defines.insert("SCRATCH", 1);
         }
         defines

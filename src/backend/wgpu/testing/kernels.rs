@@ -85,7 +85,8 @@ impl TestDevice {
         };
         // A's padding is zeros, as plans have it. The multiplier's is nobody's business.
         let a_bytes = encode(storage, a.fill(0.0, parts(0)).into_iter());
-        let multiplier = encode(storage, Surrounded { fill: f64::NAN, ..d }.fill(f64::NAN, parts(3)).into_iter());
+        let multiplier =
+            encode(storage, Surrounded { fill: f64::NAN, ..d }.fill(f64::NAN, parts(3)).into_iter());
         let d_storage = if case.scratch { Storage::F32 } else { storage };
         let d_bytes = encode(d_storage, std::iter::repeat_n(d.fill, d.len()));
         let params = GemmParams {
