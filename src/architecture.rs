@@ -102,7 +102,7 @@ impl Layer {
     #[must_use]
     pub fn flops(&self) -> f64 {
         let weights = self.tensors.iter().filter(|tensor| tensor.kind == Kind::LinearWeight);
-        weights.map(|tensor| 2.0 * tensor.elements() as f64).sum()
+        weights.map(|tensor| 2.0 * tensor.elements() as f64).fold(0.0, |sum, flops| sum + flops)
     }
 
     /// Shape of the layer's first tensor, with the names of its dimensions.

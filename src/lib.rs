@@ -38,7 +38,7 @@ pub mod weights;
 pub use backend::wgpu_testing;
 
 pub use architecture::{Architecture, Layer, LayerKind};
-pub use backend::{Backend, Device, Entry, Listing, Precision, devices};
+pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use config::ModelConfig;
 pub use error::{Error, Result};
@@ -46,3 +46,8 @@ pub use model::{Model, ModelOptions};
 pub use score_weights::ScoreWeights;
 pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};
 pub use scores::{Outputs, Scores, Status};
+
+/// The README's code is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -173,16 +173,19 @@ impl ModelOptions {
         }
         let weights =
             Weights::open(self.weights.clone().unwrap_or_else(|| folder.join("model.safetensors")))?;
-        let widths = match told {
-            None => weights.widths(&config)?,
-            Some((source, widths)) => {
-                if let Some((name, wanted, seen)) = weights.widths_seen(&config).contradiction(widths) {
-                    return Err(disagreement(&source, weights.file(), name, wanted, seen));
-                }
-                widths
-            }
+        let Some((source, widths)) = told else {
+            let widths = weights.widths(&config)?;
+            return Model::new(config, widths, weights);
         };
-        Model::new(config, widths, weights)
+        let contradiction = weights.widths_seen(&config).contradiction(widths);
+        Model::new(config, widths, weights).map_err(|error| match (error, contradiction) {
+            (Error::Weights { file, tensor, problem }, Some((name, told, seen))) => {
+                let source = source.display();
+                let problem = format!("{problem}; {source} has {name} {told}, these weights have {seen}");
+                Error::Weights { file, tensor, problem }
+            }
+            (error, _) => error,
+        })
     }
 
     /// The widths that are told by anything but the weights, and by what.

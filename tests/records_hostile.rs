@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use maskrank::Error;
 use maskrank::records::{
-    BlockReader, LayoutSpec, Missing, OnBad, RandomRecords, ReadOptions, RecordBlock, RecordLayout,
-    RecordWidths, Schema, TweetIds,
+    BlockReader, LayoutSpec, Missing, OnBad, RandomRecords, ReadOptions, RecordBlock, RecordLayout, Schema,
+    TweetIds,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -207,7 +207,8 @@ fn production_records_stay_below_the_bound() {
     let schema = Schema::released();
     let spec = LayoutSpec { continuous_truncation: Some(2117), ..LayoutSpec::default() };
     let layout =
-        RecordLayout::new(&schema, &spec, RecordWidths::from_schema(&schema, &spec).unwrap()).unwrap();
+        RecordLayout::new(&schema, &spec, maskrank::config::Widths::from_schema(&schema, &spec).unwrap())
+            .unwrap();
     let plan = RandomRecords { seed: 3, records: 200, records_per_request: 9, tweet_ids: TweetIds::Drawn };
     let mut examples = plan.examples(&schema).unwrap();
     let mut records = Vec::new();

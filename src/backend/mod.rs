@@ -10,13 +10,14 @@ mod wgpu;
 use std::fmt;
 use std::sync::Arc;
 
+pub use cpu::CpuKernel;
 pub use listing::{Entry, Listing};
 #[cfg(feature = "wgpu")]
 #[doc(hidden)]
 pub use wgpu::testing as wgpu_testing;
 
 use crate::batch::Split;
-use crate::plan::Plan;
+use crate::plan::{Folding, Plan};
 use crate::{Batch, Error, Model, Outputs, Result, Scores};
 
 /// Where a scorer runs.
@@ -81,6 +82,8 @@ pub(crate) struct Options {
     pub(crate) split: Split,
     /// CPU threads of one call; 0 takes the ambient pool.
     pub(crate) threads: usize,
+    /// A CPU kernel other than the best.
+    pub(crate) cpu_kernel: Option<CpuKernel>,
     /// Part of an adapter's or device's name, to choose among several.
     pub(crate) adapter: Option<String>,
 }
@@ -127,7 +130,11 @@ pub(crate) struct Call<'a> {
 
 /// Builds an executor on a named backend; never on another.
 pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
-    let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align);
+    let folding = match options.precision {
+        Precision::F32 => Folding::Weights,
+        _ => Folding::Epilogues,
+    };
+    let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align, folding);
     match backend {
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN), options),
         #[cfg(feature = "cuda")]

@@ -12,7 +12,11 @@ use serde::de::{
 };
 
 /// Documents above this are refused unread; the released configuration has 14 KB.
-pub(super) const MAX_BYTES: u64 = 4 << 20;
+pub(super) const MAX_BYTES: u64 = 1 << 20;
+/// Opening brackets of a document, and how many of them may be open at once. The parser's work grows with the product
+/// of tokens and open brackets.
+const MAX_BRACKETS: usize = 5_000;
+const MAX_OPEN: usize = 256;
 /// Nodes of the tree, aliases followed; the released configuration has about 600.
 const MAX_NODES: usize = 200_000;
 /// Bytes of text in the tree, aliases followed.
@@ -51,9 +55,31 @@ impl Node {
 /// # Errors
 /// What is wrong with the text and, where known, the line and column.
 pub(crate) fn parse(text: &str, skip: &[&str]) -> Result<Node, String> {
+    check_bounds(text)?;
     let budget = Budget { nodes: Cell::new(MAX_NODES), text: Cell::new(MAX_TEXT) };
     let seed = Seed { budget: &budget, skip };
     seed.deserialize(serde_norway::Deserializer::from_str(text)).map_err(|error| error.to_string())
+}
+
+/// Counts brackets wherever they stand, in texts and comments too: a bound on work, not a parser.
+fn check_bounds(text: &str) -> Result<(), String> {
+    if text.len() as u64 > MAX_BYTES {
+        return Err(format!("expected at most {MAX_BYTES} bytes, found {}", text.len()));
+    }
+    let (mut brackets, mut open) = (0, 0_usize);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => (brackets, open) = (brackets + 1, open + 1),
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => continue,
+        }
+        if brackets > MAX_BRACKETS || open > MAX_OPEN {
+            return Err(format!(
+                "expected at most {MAX_BRACKETS} opening brackets, {MAX_OPEN} of them open at once, found more"
+            ));
+        }
+    }
+    Ok(())
 }
 
 struct Budget {

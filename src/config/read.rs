@@ -38,14 +38,7 @@ impl ModelConfig {
 }
 
 pub(super) fn from_yaml_with(text: &str, file: &Path, lookup: variables::Lookup<'_>) -> Result<ModelConfig> {
-    let root = match document::parse(text, &SKIPPED) {
-        _ if text.len() as u64 > document::MAX_BYTES => {
-            let problem = format!("expected at most {} bytes, found {}", document::MAX_BYTES, text.len());
-            return Err(Error::config(file, "document", problem));
-        }
-        Ok(root) => root,
-        Err(problem) => return Err(Error::config(file, "document", problem)),
-    };
+    let root = document::parse(text, &SKIPPED).map_err(|problem| Error::config(file, "document", problem))?;
     if root == Node::Null {
         return Err(Error::config(
             file,

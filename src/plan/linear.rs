@@ -13,14 +13,23 @@ pub struct Linear {
     pub out_features: usize,
     /// Input features.
     pub in_features: usize,
-    /// Folded bias, (out_features).
-    pub bias: Vec<f64>,
+    pub(super) scale: Option<Vec<f64>>,
+    pub(super) bias: Vec<f64>,
     pub(super) weights: Arc<Weights>,
     pub(super) row_scale: Option<Vec<f64>>,
     pub(super) col_scale: Option<Vec<f64>>,
 }
 
 impl Linear {
+    /// What an epilogue does to the sums first: `scale · (A · Wᵀ) + bias`, each (out_features), in f32.
+    ///
+    /// The scale is a batch norm's, under [`super::Folding::Epilogues`] (every precision below f32); a backend must
+    /// apply it there. Under [`super::Folding::Weights`] there is none.
+    #[must_use]
+    pub fn scale_and_bias(&self) -> (Option<&[f64]>, &[f64]) {
+        (self.scale.as_deref(), &self.bias)
+    }
+
     /// Row `out` of the folded weight as f64, (in_features).
     ///
     /// # Panics

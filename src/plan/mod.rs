@@ -14,6 +14,16 @@ pub use step::{Affine, Epilogue, Featurize, GemmGroup, Head, HeadTask, LayerNorm
 
 use crate::config::Widths;
 
+/// Where scales of norms go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folding {
+    /// Into the weights, before they are rounded: for f32, where that changes nothing that matters.
+    Weights,
+    /// Into the epilogues, in f32: for lower precisions, so that weights and activations are rounded at the same
+    /// places as in a run without folding, and errors are no larger than such a run's.
+    Epilogues,
+}
+
 /// What a backend executes.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{RecordLayout, RecordWidths};
+use super::layout::RecordLayout;
+use crate::config::Widths;
 use crate::{Error, Result};
 
 /// Where a record lies.
@@ -39,7 +40,7 @@ pub struct Position {
 #[derive(Debug, Clone)]
 pub struct RecordBlock {
     capacity: usize,
-    widths: RecordWidths,
+    widths: Widths,
     num_labels: usize,
     pub(super) user_ids: Vec<i64>,
     pub(super) author_ids: Vec<i64>,
@@ -120,7 +121,7 @@ impl RecordBlock {
 
     /// Widths of the columns.
     #[must_use]
-    pub fn widths(&self) -> RecordWidths {
+    pub fn widths(&self) -> Widths {
         self.widths
     }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::schema::{Dtype, Schema, SchemaEntry};
+use crate::config::Widths;
 use crate::{Error, Result};
 
 /// What the training configuration says about records.
@@ -24,22 +25,7 @@ pub struct LayoutSpec {
     pub labels: Vec<String>,
 }
 
-/// How many values each column has per record. 0: the model does not have the column, and it is not read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RecordWidths {
-    /// Continuous features after truncation.
-    pub continuous: usize,
-    /// Binary features after truncation.
-    pub binary: usize,
-    /// `user_embedding`
-    pub user_embedding: usize,
-    /// `user_eng_embedding`
-    pub user_eng_embedding: usize,
-    /// `author_embedding`
-    pub author_embedding: usize,
-}
-
-impl RecordWidths {
+impl Widths {
     /// The widths that schema and truncations give; 0 for a column whose feature the schema does not have.
     ///
     /// # Errors
@@ -179,7 +165,7 @@ pub(super) struct Slot {
 /// agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLayout {
-    widths: RecordWidths,
+    widths: Widths,
     labels: Vec<String>,
     slots: Vec<Slot>,
     by_name: HashMap<Box<[u8]>, usize>,
@@ -191,7 +177,7 @@ impl RecordLayout {
     /// # Errors
     /// The schema lacks a feature that is read, has it with another type, with a length that varies, or with another
     /// width (after truncation) than the model's; two columns are read from one feature.
-    pub fn new(schema: &Schema, spec: &LayoutSpec, widths: RecordWidths) -> Result<Self> {
+    pub fn new(schema: &Schema, spec: &LayoutSpec, widths: Widths) -> Result<Self> {
         let mut layout =
             Self { widths, labels: spec.labels.clone(), slots: Vec::new(), by_name: HashMap::new() };
         let columns = [
@@ -252,7 +238,7 @@ impl RecordLayout {
 
     /// The widths of the columns.
     #[must_use]
-    pub fn widths(&self) -> RecordWidths {
+    pub fn widths(&self) -> Widths {
         self.widths
     }
 

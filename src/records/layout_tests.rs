@@ -4,14 +4,14 @@ use super::*;
 
 const CONTINUOUS: &str = "home_recap_2022_cont__segdense_vals";
 
-fn production() -> (Schema, LayoutSpec, RecordWidths) {
+fn production() -> (Schema, LayoutSpec, Widths) {
     let spec = LayoutSpec {
         continuous_truncation: Some(2117),
         binary_truncation: Some(59),
         labels: vec!["recap.engagement.is_replied".into(), "recap.engagement.is_favorited".into()],
         ..LayoutSpec::default()
     };
-    let widths = RecordWidths {
+    let widths = Widths {
         continuous: 2117,
         binary: 59,
         user_embedding: 200,
@@ -24,7 +24,7 @@ fn production() -> (Schema, LayoutSpec, RecordWidths) {
 #[test]
 fn the_released_schema_and_truncations_give_the_production_widths() {
     let (schema, spec, widths) = production();
-    assert_eq!(RecordWidths::from_schema(&schema, &spec).unwrap(), widths);
+    assert_eq!(Widths::from_schema(&schema, &spec).unwrap(), widths);
     let layout = RecordLayout::new(&schema, &spec, widths).unwrap();
     assert_eq!(layout.labels(), spec.labels);
     assert_eq!(layout.slots().len(), 3 + 5 + 2);
@@ -37,7 +37,7 @@ fn truncations_are_those_of_the_released_preprocessing() {
     let (schema, mut spec, _) = production();
     for (truncation, expected) in [(None, 6000), (Some(0), 6000), (Some(1), 1), (Some(9999), 6000)] {
         spec.continuous_truncation = truncation;
-        assert_eq!(RecordWidths::from_schema(&schema, &spec).unwrap().continuous, expected);
+        assert_eq!(Widths::from_schema(&schema, &spec).unwrap().continuous, expected);
     }
 }
 
@@ -63,14 +63,14 @@ fn renamed_features_are_found() {
         [("meta__user_id", "u"), ("meta__author_id", "a"), ("meta__tweet_id", "t"), ("continuous", "c")];
     let renames = renames.map(|(column, feature)| (column.to_owned(), feature.to_owned())).into();
     let spec = LayoutSpec { renames, ..LayoutSpec::default() };
-    let widths = RecordWidths::from_schema(&schema, &spec).unwrap();
-    assert_eq!(widths, RecordWidths { continuous: 3, ..RecordWidths::default() });
+    let widths = Widths::from_schema(&schema, &spec).unwrap();
+    assert_eq!(widths, Widths { continuous: 3, ..Widths::default() });
     RecordLayout::new(&schema, &spec, widths).unwrap();
 }
 
 #[test]
 fn disagreements_are_named() {
-    type Change = fn(&mut Vec<SchemaEntry>, &mut LayoutSpec, &mut RecordWidths);
+    type Change = fn(&mut Vec<SchemaEntry>, &mut LayoutSpec, &mut Widths);
     let cases: [(Change, &str); 9] = [
         (
             |schema, _, _| schema.retain(|e| e.name != "meta.user_id"),

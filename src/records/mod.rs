@@ -3,7 +3,7 @@
 //! ```text
 //! file ──► source (gzip or not) ──► frames (lengths, sums) ──► example (features found in place) ──► RecordBlock
 //!                                                                        ▲
-//!                          Schema + LayoutSpec + RecordWidths ──► RecordLayout
+//!                          Schema + LayoutSpec + Widths ──►       RecordLayout
 //! ```
 //!
 //! A [`BlockReader`] fills one [`RecordBlock`] over and over, so any number of files is read in constant memory.
@@ -35,7 +35,7 @@ mod writer;
 
 pub use block::{Origin, Position, RecordBlock};
 pub use encode::{Values, encode_example};
-pub use layout::{LayoutSpec, RecordLayout, RecordWidths};
+pub use layout::{LayoutSpec, RecordLayout};
 pub use random::{RandomExamples, RandomRecords, TweetIds};
 pub use reader::{BlockReader, Missing, OnBad, ReadOptions, Skipped};
 pub use schema::{Dtype, Schema, SchemaEntry};

@@ -85,12 +85,12 @@ enum FileEnds {
 /// Reads files of records one after the other into a block that the caller owns.
 ///
 /// ```no_run
-/// use maskrank::records::{BlockReader, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema};
+/// use maskrank::records::{BlockReader, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema};
 ///
 /// # fn main() -> maskrank::Result<()> {
 /// let schema = Schema::open("segdense.json".as_ref())?;
 /// let spec = LayoutSpec { continuous_truncation: Some(2117), binary_truncation: Some(59), ..Default::default() };
-/// let layout = RecordLayout::new(&schema, &spec, RecordWidths::from_schema(&schema, &spec)?)?;
+/// let layout = RecordLayout::new(&schema, &spec, maskrank::config::Widths::from_schema(&schema, &spec)?)?;
 /// let mut block = RecordBlock::new(&layout, 1500)?;
 /// let mut reader = BlockReader::new(vec!["a.tfrecord.gz".into()], layout, ReadOptions::default());
 /// while reader.read_into(&mut block)? {

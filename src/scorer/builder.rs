@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::{self, Backend, Executor, Options, Precision};
+use crate::backend::{self, Backend, CpuKernel, Executor, Options, Precision};
 use crate::batch::Split;
 use crate::{Error, Model, Result};
 
@@ -34,6 +34,7 @@ impl ScorerBuilder {
             max_candidates: 1500,
             split: Split::default(),
             threads: 0,
+            cpu_kernel: None,
             adapter: None,
         };
         Self { model: model.clone(), backend: Backend::Auto, max_in_flight: 2, options }
@@ -78,6 +79,13 @@ impl ScorerBuilder {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = threads;
+        self
+    }
+
+    /// The CPU kernel, rather than the best that computes the precision here. For tests and comparisons.
+    #[must_use]
+    pub fn cpu_kernel(mut self, kernel: CpuKernel) -> Self {
+        self.options.cpu_kernel = Some(kernel);
         self
     }
 

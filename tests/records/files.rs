@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use maskrank::Error;
 use maskrank::records::{
     BlockReader, Compression, Dtype, LayoutSpec, OnBad, RandomRecords, ReadOptions, RecordBlock,
-    RecordLayout, RecordWidths, RecordWriter, Schema, TweetIds,
+    RecordLayout, RecordWriter, Schema, TweetIds,
 };
 
 use crate::support::{file_of, layout, read_all, reader_of, record_error, records_of};
@@ -99,7 +99,8 @@ fn random_records_are_what_the_schema_says() {
         ..LayoutSpec::default()
     };
     let layout =
-        RecordLayout::new(&schema, &spec, RecordWidths::from_schema(&schema, &spec).unwrap()).unwrap();
+        RecordLayout::new(&schema, &spec, maskrank::config::Widths::from_schema(&schema, &spec).unwrap())
+            .unwrap();
     let plan =
         RandomRecords { seed: 42, records: 23, records_per_request: 10, tweet_ids: TweetIds::Numbered };
     let mut blocks = Vec::new();

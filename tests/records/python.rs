@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use maskrank::records::{
-    BlockReader, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema,
-};
+use maskrank::records::{BlockReader, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema};
 use serde_json::Value;
 
 fn data(name: &str) -> PathBuf {
@@ -27,7 +25,7 @@ fn python_records_are_read_to_the_bit() {
         labels: ["recap.engagement.is_favorited", "recap.engagement.is_replied"].map(String::from).into(),
         ..LayoutSpec::default()
     };
-    let widths = RecordWidths::from_schema(&schema, &spec).unwrap();
+    let widths = maskrank::config::Widths::from_schema(&schema, &spec).unwrap();
     let layout = RecordLayout::new(&schema, &spec, widths).unwrap();
     let expected: Value = serde_json::from_slice(&std::fs::read(data("expected.json")).unwrap()).unwrap();
     let expected = expected.as_array().unwrap();

@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::path::Path;
 
 use maskrank::records::{
-    BlockReader, Dtype, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema,
-    SchemaEntry, Values, encode_example,
+    BlockReader, Dtype, LayoutSpec, ReadOptions, RecordBlock, RecordLayout, Schema, SchemaEntry, Values,
+    encode_example,
 };
 use maskrank::{Error, Result};
 
@@ -38,7 +38,7 @@ pub(crate) fn layout() -> RecordLayout {
         ..LayoutSpec::default()
     };
     let schema = schema();
-    RecordLayout::new(&schema, &spec, RecordWidths::from_schema(&schema, &spec).unwrap()).unwrap()
+    RecordLayout::new(&schema, &spec, maskrank::config::Widths::from_schema(&schema, &spec).unwrap()).unwrap()
 }
 
 /// The features of record `tweet` of `user`, to be changed before they are encoded.

@@ -122,20 +122,18 @@ fn spinner(message: String) -> ProgressBar {
 
 fn print_best(scorer: &Scorer, block: &RecordBlock, scores: &Scores) {
     let tasks = scorer.tasks();
-    let width = |task: &String| output::short_name(task).len().clamp(8, 18);
-    print!("\n{:>4} {:>20} {:>11}", "rank", "tweet", "score");
-    for task in tasks {
-        let name = output::short_name(task);
-        print!(" {:>w$.w$}", name, w = width(task));
+    println!("\ncalibrated probabilities of");
+    for (index, task) in tasks.iter().enumerate() {
+        println!("  p{:<2} {}", index + 1, output::short_name(task));
     }
+    print!("\n{:>4} {:>12} {:>11}", "rank", "tweet", "score");
+    (1..=tasks.len()).for_each(|index| print!(" {:>8}", format!("p{index}")));
     println!();
     for (rank, &row) in scores.top_k.iter().enumerate() {
         let row = row as usize;
-        print!("{:>4} {:>20} {:>11.5}", rank + 1, block.tweet_ids()[row], scores.scores[row]);
+        print!("{:>4} {:>12} {:>11.5}", rank + 1, block.tweet_ids()[row], scores.scores[row]);
         let probabilities = &scores.calibrated_probabilities[row * tasks.len()..(row + 1) * tasks.len()];
-        for (task, p) in tasks.iter().zip(probabilities) {
-            print!(" {p:>w$.6}", w = width(task));
-        }
+        probabilities.iter().for_each(|p| print!(" {p:>8.6}"));
         println!();
     }
     println!();

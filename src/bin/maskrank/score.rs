@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maskrank::records::{
-    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, RecordWidths, Schema,
+    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, Schema,
 };
 use maskrank::{
     Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         model = model.schema(schema);
     }
     let model = model.open(&arguments.model)?;
-    let schema = arguments.schema.clone().unwrap_or_else(|| arguments.model.join("segdense.json"));
+    let schema = schema_path(arguments, &model)?;
     let layout = layout(&model, &schema)?;
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
@@ -156,6 +156,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// `--schema`, else the model folder's own, else the one that the configuration names.
+fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
+    let beside = arguments.model.join("segdense.json");
+    match &arguments.schema {
+        Some(path) => Ok(path.clone()),
+        None if beside.is_file() => Ok(beside),
+        None => Ok(model.config().records.schema_path()?.filter(|path| path.is_file()).unwrap_or(beside)),
+    }
+}
+
 type Filled = Result<FilledBlock, Error>;
 
 struct FilledBlock {
@@ -194,22 +204,9 @@ pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error
         });
     }
     let schema = Schema::open(schema)?;
-    let records = &model.config().records;
-    let spec = LayoutSpec {
-        renames: records.renamed_features.iter().cloned().collect(),
-        continuous_truncation: records.continuous_truncation,
-        binary_truncation: records.binary_truncation,
-        labels: Vec::new(),
-    };
-    let widths = model.widths();
-    let widths = RecordWidths {
-        continuous: widths.continuous,
-        binary: widths.binary,
-        user_embedding: widths.user_embedding,
-        user_eng_embedding: widths.user_eng_embedding,
-        author_embedding: widths.author_embedding,
-    };
-    RecordLayout::new(&schema, &spec, widths)
+    // Labels are for training: a record without them is scored all the same.
+    let spec = LayoutSpec { labels: Vec::new(), ..model.config().records.layout_spec() };
+    RecordLayout::new(&schema, &spec, model.widths())
 }
 
 /// A block's requests, every column given per candidate.

@@ -2,7 +2,7 @@
 
 use crate::config::{MaskBlock, MaskNet};
 
-use super::super::{Epilogue, GemmGroup, LayerNormGroup, Norm, Step, View};
+use super::super::{Epilogue, Folding, GemmGroup, LayerNormGroup, Norm, Step, View};
 use super::merge::merge;
 use super::{Affine, Builder, EPSILON, Value, gemm, layer_norm};
 
@@ -62,7 +62,7 @@ impl Builder {
             values.push(value);
         }
         let view = View { count: values.len(), ..values[0].view };
-        let pending = foldable.then(|| Affine {
+        let pending = (foldable && self.folding == Folding::Weights).then(|| Affine {
             gamma: values.iter().flat_map(|v| v.pending.iter().flat_map(|a| a.gamma.clone())).collect(),
             beta: values.iter().flat_map(|v| v.pending.iter().flat_map(|a| a.beta.clone())).collect(),
         });
@@ -142,6 +142,7 @@ impl Builder {
 
         let linear = self.linear(&format!("{name}._hidden_layer"), &plain(masked), None);
         let affine = self.affine(&format!("{name}._layer_norm"));
+        let foldable = foldable && self.folding == Folding::Weights;
         let (kept, pending) = if foldable { (None, Some(affine)) } else { (Some(affine), None) };
         let epilogue = Epilogue::BiasLayerNorm(Norm { epsilon: EPSILON, affine: kept });
         steps.push(gemm(GemmGroup { linear, input: masked, output, epilogue }));

@@ -14,7 +14,7 @@ use crate::config::{ModelConfig, Network, Sharing, Widths};
 use crate::weights::{Weights, names};
 
 use super::{
-    Affine, Buffer, Featurize, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step, View,
+    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step, View,
 };
 use merge::merge;
 
@@ -31,6 +31,7 @@ struct Value {
 struct Builder {
     weights: Arc<Weights>,
     align: usize,
+    folding: Folding,
     buffers: Vec<Buffer>,
 }
 
@@ -40,8 +41,14 @@ impl Plan {
     /// # Panics
     /// When `weights` were not checked against `config` and `widths`, or `align` is 0.
     #[must_use]
-    pub fn build(config: &ModelConfig, widths: Widths, weights: &Arc<Weights>, align: usize) -> Self {
-        let mut builder = Builder { weights: Arc::clone(weights), align, buffers: Vec::new() };
+    pub fn build(
+        config: &ModelConfig,
+        widths: Widths,
+        weights: &Arc<Weights>,
+        align: usize,
+        folding: Folding,
+    ) -> Self {
+        let mut builder = Builder { weights: Arc::clone(weights), align, folding, buffers: Vec::new() };
         let mut steps = Vec::new();
 
         let featurize = builder.featurize(config, widths);
@@ -187,13 +194,18 @@ impl Builder {
                 *b = *b * gamma + beta;
             }
         }
+        let (row_scale, scale) = match self.folding {
+            Folding::Weights => (batch_norm.map(|affine| affine.gamma.clone()), None),
+            Folding::Epilogues => (None, batch_norm.map(|affine| affine.gamma.clone())),
+        };
         Linear {
             name: weight_name,
             out_features,
             in_features,
             bias,
             weights: Arc::clone(&self.weights),
-            row_scale: batch_norm.map(|affine| affine.gamma.clone()),
+            row_scale,
+            scale,
             col_scale: input.pending.as_ref().map(|affine| affine.gamma.clone()),
         }
     }

@@ -1,0 +1,245 @@
+//! bf16 by AMX: 32 candidates × 32 columns in four tile registers.
+//!
+//! A tile register holds 16 lines of 64 bytes. A step of 32 K columns loads two tiles of A and two of B and makes
+//! four products of 16 × 16 × 32: 64 cycles of the tile unit for 4 KiB of loads, so B is kept in L1 (its chunk) and
+//! A may come from L2. The instructions are written as `asm!`, because their intrinsics are not stable; the compiler
+//! itself never touches tile registers.
+//!
+//! The system must grant a process the tile state before its first use ([`AmxBf16::detect`]); a thread then loads a
+//! tile configuration before, and releases it after, a stretch of work ([`Session`]).
+
+use std::arch::asm;
+use std::arch::x86_64::__cpuid_count;
+use std::marker::PhantomData;
+
+use half::bf16;
+
+use super::super::isa::Avx512Bf16;
+use super::avx512_bf16::pair_index;
+use super::{Kernel, PANEL, STRIP, Tile};
+
+/// Tile products, for a process that may use them.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct AmxBf16(Avx512Bf16);
+
+/// Why AMX does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Denied {
+    /// The processor has no AMX bf16, or no AVX-512 bf16 to go with it.
+    Absent,
+    /// The processor has it; the system refused the permission, with this error number.
+    Refused(i64),
+}
+
+impl AmxBf16 {
+    /// Asks the processor, then the system.
+    pub(in super::super) fn detect() -> Result<Self, Denied> {
+        // CPUID leaf 7, EDX: bit 22 is AMX-BF16, bit 24 AMX-TILE.
+        const BITS: u32 = 1 << 22 | 1 << 24;
+        let vectors = Avx512Bf16::detect().ok_or(Denied::Absent)?;
+        if __cpuid_count(7, 0).edx & BITS != BITS {
+            return Err(Denied::Absent);
+        }
+        match request_permission() {
+            0 => Ok(Self(vectors)),
+            error => Err(Denied::Refused(error)),
+        }
+    }
+}
+
+/// Asks Linux to grant tile state to this process; 0, or a negative error number. Asking again is harmless.
+#[cfg(target_os = "linux")]
+fn request_permission() -> i64 {
+    const ARCH_PRCTL: i64 = 158;
+    const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+    const XTILEDATA: u64 = 18;
+    let result: i64;
+    // SAFETY: this system call takes two integers and writes no memory; the kernel clobbers rcx and r11.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XTILEDATA,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// Other systems grant it in other ways, which this crate does not know: not implemented (ENOSYS).
+#[cfg(not(target_os = "linux"))]
+fn request_permission() -> i64 {
+    -38
+}
+
+/// Operand of `ldtilecfg`: palette 1, eight tiles of 16 rows of 64 bytes.
+#[repr(C, align(64))]
+struct TileConfig {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    bytes_per_row: [u16; 16],
+    rows: [u8; 16],
+}
+
+static CONFIG: TileConfig = {
+    let mut config =
+        TileConfig { palette: 1, start_row: 0, reserved: [0; 14], bytes_per_row: [0; 16], rows: [0; 16] };
+    let mut tile = 0;
+    while tile < 8 {
+        config.bytes_per_row[tile] = 64;
+        config.rows[tile] = PANEL as u8;
+        tile += 1;
+    }
+    config
+};
+
+/// A thread's loaded tile configuration; bound to the thread.
+pub(in super::super) struct Session(PhantomData<*const ()>);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: the tiles are configured, and releasing them is allowed at any time.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) }
+    }
+}
+
+impl Kernel for AmxBf16 {
+    type Isa = Avx512Bf16;
+    type Stored = bf16;
+    type Operand = bf16;
+    type Session = Session;
+
+    const PANELS: usize = 2;
+    // 32 KiB of B.
+    const CHUNK: usize = 1408;
+
+    fn isa(self) -> Avx512Bf16 {
+        self.0
+    }
+
+    fn session(self) -> Session {
+        // SAFETY: `detect` saw the instructions and got the permission; CONFIG is 64 bytes and a valid palette 1.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly)) };
+        Session(PhantomData)
+    }
+
+    fn weight_index(k: usize, column: usize) -> usize {
+        pair_index(k, column)
+    }
+
+    #[inline(always)]
+    unsafe fn tile(self, tile: &Tile<bf16>) {
+        // SAFETY: the caller vouches for operands and session; a second panel exists when rows go beyond the first.
+        unsafe {
+            if tile.rows > PANEL {
+                two_panels(tile);
+            } else {
+                one_panel(tile);
+            }
+        }
+    }
+}
+
+/// C rows 0..32 += two panels · strip.
+unsafe fn two_panels(tile: &Tile<bf16>) {
+    // SAFETY: every step reads 1 KiB a panel and 2 KiB of the strip, `columns / 32` times, all vouched for by the
+    // caller; C is two whole panels. Prefetches read nothing. Tile registers are used nowhere else.
+    unsafe {
+        asm!(
+            "test {acc:e}, {acc:e}",
+            "jz 3f",
+            "tileloadd tmm0, [{c} + {ldc}*1]",
+            "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
+            "tileloadd tmm2, [{c1} + {ldc}*1]",
+            "tileloadd tmm3, [{c1} + {ldc}*1 + 64]",
+            "jmp 2f",
+            "3:",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            ".p2align 5",
+            "2:",
+            "tileloadd tmm4, [{a0} + {line}*1]",
+            "prefetcht1 [{ahead}]",
+            "tileloadd tmm6, [{b} + {line}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "prefetcht1 [{ahead} + 64]",
+            "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "prefetcht1 [{ahead} + 128]",
+            "tileloadd tmm5, [{a1} + {line}*1]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "prefetcht1 [{ahead} + 192]",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {ahead}, {step}",
+            "add {a0}, 1024",
+            "add {a1}, 1024",
+            "add {b}, 2048",
+            "dec {n}",
+            "jnz 2b",
+            "tilestored [{c} + {ldc}*1], tmm0",
+            "tilestored [{c} + {ldc}*1 + 64], tmm1",
+            "tilestored [{c1} + {ldc}*1], tmm2",
+            "tilestored [{c1} + {ldc}*1 + 64], tmm3",
+            acc = in(reg) u32::from(tile.accumulate),
+            c = in(reg) tile.c,
+            c1 = in(reg) tile.c.add(PANEL * STRIP),
+            ldc = in(reg) STRIP * size_of::<f32>(),
+            line = in(reg) 64usize,
+            a0 = inout(reg) tile.a => _,
+            a1 = inout(reg) tile.a.add(tile.panel_stride) => _,
+            b = inout(reg) tile.b => _,
+            n = inout(reg) tile.columns / 32 => _,
+            ahead = inout(reg) tile.ahead => _,
+            step = in(reg) tile.ahead_lines * 64 / (tile.columns / 32),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// C rows 0..16 += one panel · strip; fetches weights ahead, which are what takes time with so few rows.
+unsafe fn one_panel(tile: &Tile<bf16>) {
+    // SAFETY: every step reads 1 KiB of the panel and 2 KiB of the strip, `columns / 32` times, all vouched for by
+    // the caller; C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
+    unsafe {
+        asm!(
+            "test {acc:e}, {acc:e}",
+            "jz 3f",
+            "tileloadd tmm0, [{c} + {ldc}*1]",
+            "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
+            "jmp 2f",
+            "3:",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            ".p2align 5",
+            "2:",
+            "tileloadd tmm4, [{a0} + {line}*1]",
+            "tileloadd tmm6, [{b} + {line}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "add {a0}, 1024",
+            "add {b}, 2048",
+            "dec {n}",
+            "jnz 2b",
+            "tilestored [{c} + {ldc}*1], tmm0",
+            "tilestored [{c} + {ldc}*1 + 64], tmm1",
+            acc = in(reg) u32::from(tile.accumulate),
+            c = in(reg) tile.c,
+            ldc = in(reg) STRIP * size_of::<f32>(),
+            line = in(reg) 64usize,
+            a0 = inout(reg) tile.a => _,
+            b = inout(reg) tile.b => _,
+            n = inout(reg) tile.columns / 32 => _,
+            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! The CPU backend: blocks of candidates through the whole model in cache, on the best micro-kernel that the
+//! processor has.
+//!
+//! - [`kernel`] chooses, [`micro`] multiplies, [`pack`] lays weights out for it.
+//! - [`program`] is the plan compiled: operations, and the two [`layout`]s of their operands.
+//! - [`lane`] divides a call's work between threads; [`gemm`], [`norm`], [`featurize`], [`head`] are the steps.
+
+mod element;
+mod featurize;
+mod gemm;
+mod head;
+mod isa;
+mod kernel;
+mod lane;
+mod layout;
+mod log1p;
+mod memory;
+mod micro;
+mod norm;
+mod pack;
+mod panel;
+mod program;
+mod scratch;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+pub use kernel::CpuKernel;
+
+use crate::plan::Plan;
+use crate::{Backend, Error, Precision, Result};
+
+use self::element::Element;
+use self::isa::Portable;
+use self::lane::CpuLane;
+use self::micro::{F32, F32Tile, Kernel, PANEL};
+use self::program::Program;
+use super::{Device, Entry, Executor, Lane, Listing, Options};
+
+/// Column alignment of a plan for this backend.
+pub(super) const ALIGN: usize = micro::STRIP;
+
+/// Packs a plan's weights for the best kernel that computes the precision here, or for the one that is named.
+///
+/// # Errors
+/// A precision that this backend does not offer; a named kernel that does not compute it or cannot run here; no
+/// memory; a thread pool that cannot start.
+pub(super) fn build(plan: &Plan, options: &Options) -> Result<Arc<dyn Executor>> {
+    let (kernel, name) = kernel::choose(options.precision, options.cpu_kernel)?;
+    #[cfg(target_arch = "x86_64")]
+    {
+        let gone = || Error::BackendUnavailable { backend: Backend::Cpu, reason: name.clone() };
+        match kernel {
+            CpuKernel::Amx => {
+                let kernel = micro::AmxBf16::detect().map_err(|_| gone())?;
+                return executor(plan, options, kernel, &name);
+            }
+            CpuKernel::Avx512Bf16 => {
+                let kernel = micro::DotBf16(isa::Avx512Bf16::detect().ok_or_else(gone)?);
+                return executor(plan, options, kernel, &name);
+            }
+            CpuKernel::Avx512 => {
+                return f32_arithmetic(plan, options, isa::Avx512::detect().ok_or_else(gone)?, &name);
+            }
+            CpuKernel::Avx2 => {
+                return f32_arithmetic(plan, options, isa::Avx2::detect().ok_or_else(gone)?, &name);
+            }
+            CpuKernel::Portable => {}
+        }
+    }
+    let _ = kernel;
+    f32_arithmetic(plan, options, Portable, &name)
+}
+
+fn f32_arithmetic<I: F32Tile>(
+    plan: &Plan,
+    options: &Options,
+    isa: I,
+    name: &str,
+) -> Result<Arc<dyn Executor>> {
+    fn of<I: F32Tile, E: Element>(
+        plan: &Plan,
+        options: &Options,
+        isa: I,
+        name: &str,
+    ) -> Result<Arc<dyn Executor>> {
+        executor(plan, options, F32::<I, E>::new(isa), name)
+    }
+    match options.precision {
+        Precision::Bf16 => of::<I, bf16>(plan, options, isa, name),
+        Precision::F16 => of::<I, f16>(plan, options, isa, name),
+        _ => of::<I, f32>(plan, options, isa, name),
+    }
+}
+
+fn executor<K: Kernel>(
+    plan: &Plan,
+    options: &Options,
+    kernel: K,
+    name: &str,
+) -> Result<Arc<dyn Executor>> {
+    let pool = match options.threads {
+        0 | 1 => None,
+        threads => {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("maskrank-{i}"));
+            Some(pool.build().map_err(|error| Error::Device {
+                backend: Backend::Cpu,
+                operation: format!("start {threads} threads"),
+                problem: error.to_string(),
+            })?)
+        }
+    };
+    let program = match &pool {
+        Some(pool) => pool.install(|| Program::new(plan, &options.split)),
+        None => Program::new(plan, &options.split),
+    }?;
+    let device = Device { backend: Backend::Cpu, name: processor_name(), kernel: name.to_owned() };
+    let single = options.threads == 1;
+    let max_candidates = options.max_candidates;
+    let tuning = Tuning::of::<K>();
+    Ok(Arc::new(CpuExecutor { kernel, program, pool, single, max_candidates, tuning, device }))
+}
+
+/// How work is divided; no choice here changes a bit of any score.
+#[derive(Clone, Copy, Debug)]
+struct Tuning {
+    /// Candidates that a thread takes through the model at once.
+    block: usize,
+    /// Candidates that threads share at once.
+    shared_block: usize,
+    /// Candidates a thread from which on each thread takes its own.
+    own_from: usize,
+    /// Candidates from which on row-wise steps are shared.
+    rows_worth_sharing: usize,
+    /// Parts a thread that a step's strips are cut into.
+    shares: usize,
+}
+
+impl Tuning {
+    fn of<K: Kernel>() -> Self {
+        let block = if size_of::<K::Stored>() == 2 { 256 } else { 128 };
+        Self { block, shared_block: 256, own_from: 128, rows_worth_sharing: 16, shares: 8 }
+    }
+}
+
+/// A plan packed for one kernel.
+struct CpuExecutor<K: Kernel> {
+    kernel: K,
+    program: Program<K>,
+    pool: Option<ThreadPool>,
+    /// The caller's own thread does everything.
+    single: bool,
+    max_candidates: usize,
+    tuning: Tuning,
+    device: Device,
+}
+
+impl<K: Kernel> CpuExecutor<K> {
+    /// Threads that a lane has buffers for.
+    fn threads(&self) -> usize {
+        match &self.pool {
+            Some(pool) => pool.current_num_threads(),
+            None if self.single => 1,
+            None => rayon::current_num_threads(),
+        }
+    }
+
+    /// Whether each thread takes its own candidates, rather than a share of every step.
+    fn by_blocks(&self, threads: usize, candidates: usize) -> bool {
+        threads == 1 || candidates.div_ceil(PANEL) * PANEL >= threads * self.tuning.own_from
+    }
+}
+
+impl<K: Kernel> Executor for CpuExecutor<K> {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {
+        Ok(Box::new(CpuLane::new(self)?))
+    }
+}
+
+/// The processor and its kernels, for `devices`.
+pub(super) fn list() -> Listing {
+    let mut details = Vec::new();
+    for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+        if let Ok((_, name)) = kernel::choose(precision, None) {
+            let (label, prefix) = match precision {
+                Precision::Bf16 => ("bf16", "bf16 "),
+                Precision::F16 => ("f16", "f16 "),
+                _ => ("f32", "f32 "),
+            };
+            details.push((label, name.trim_start_matches(prefix).to_owned()));
+        }
+    }
+    let entry = Entry { name: processor_name(), details };
+    Listing { backend: Backend::Cpu, present: vec![entry], absent: None }
+}
+
+/// The processor's own name, and how many threads it runs.
+fn processor_name() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{}, {threads} threads", brand())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn brand() -> String {
+    use std::arch::x86_64::__cpuid;
+    if __cpuid(0x8000_0000).eax < 0x8000_0004 {
+        return "x86-64".to_owned();
+    }
+    let leaves = (0x8000_0002..=0x8000_0004).map(|leaf| __cpuid(leaf));
+    let bytes: Vec<u8> = leaves
+        .flat_map(|r| [r.eax, r.ebx, r.ecx, r.edx])
+        .flat_map(u32::to_le_bytes)
+        .take_while(|&byte| byte != 0)
+        .collect();
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn brand() -> String {
+    std::env::consts::ARCH.to_owned()
+}

@@ -1,0 +1,230 @@
+//! A plan compiled for the CPU: operations with their operands' places, weights packed, norms and biases in f32.
+
+use crate::plan::{Epilogue, Plan, Step};
+use crate::{Backend, Error, Result};
+
+use super::featurize::Featurizer;
+use super::head::HeadOp;
+use super::layout::{Layout, Operand, Order};
+use super::memory::Arena;
+use super::micro::{Kernel, STRIP};
+use super::norm::RowNorm;
+use super::pack;
+use crate::Split;
+
+/// Everything that is fixed when an executor is built.
+pub(super) struct Program<K: Kernel> {
+    /// All weights, group after group.
+    pub(super) weights: Arena<K::Stored>,
+    pub(super) featurize: Featurizer,
+    pub(super) norms: Vec<NormOp>,
+    pub(super) gemms: Vec<GemmOp>,
+    pub(super) head: HeadOp,
+    /// For a thread that takes its candidates through the whole model.
+    pub(super) depth_first: Schedule,
+    /// For threads that share every step.
+    pub(super) by_step: Schedule,
+    /// Most values of a row that any operation handles, rounded up to a strip.
+    pub(super) widest: usize,
+}
+
+/// One norm that is a step of its own.
+pub(super) struct NormOp {
+    pub(super) norm: RowNorm,
+    /// Widths of the row's segments and the columns that they occupy.
+    pub(super) segments: Vec<(usize, usize)>,
+}
+
+/// One matrix product.
+pub(super) struct GemmOp {
+    /// First element of its strips.
+    pub(super) weights: usize,
+    /// K columns, padding included.
+    pub(super) depth: usize,
+    /// Strips of output columns.
+    pub(super) strips: usize,
+    /// (32 · strips), zeros where the output has padding.
+    pub(super) bias: Vec<f32>,
+    /// (32 · strips), where the sums are scaled before the bias is added.
+    pub(super) scale: Option<Vec<f32>>,
+    pub(super) epilogue: GemmEpilogue,
+}
+
+pub(super) enum GemmEpilogue {
+    Bias,
+    Relu,
+    Multiply,
+    /// The norm, and the row's width without padding.
+    LayerNorm(RowNorm, usize),
+}
+
+/// What runs when, and where its operands lie.
+pub(super) struct Schedule {
+    /// Groups that may run side by side.
+    pub(super) phases: Vec<Vec<Task>>,
+    /// Elements of a workspace, a candidate.
+    pub(super) columns: usize,
+    /// f32 columns, a candidate, that wait for a layer norm.
+    pub(super) waiting: usize,
+    /// Featurization's output.
+    pub(super) x: Operand,
+    /// Each task's input to the head.
+    pub(super) head: Vec<Operand>,
+}
+
+/// One group of a phase.
+pub(super) enum Task {
+    Norm { op: usize, input: Operand, output: Operand },
+    Gemm { op: usize, input: Operand, output: Operand, by: Option<Operand>, waiting: usize },
+}
+
+impl<K: Kernel> Program<K> {
+    pub(super) fn new(plan: &Plan, split: &Split) -> Result<Self> {
+        if plan.align % STRIP != 0 {
+            return Err(Error::Argument {
+                argument: "plan.align",
+                expected: format!("a multiple of {STRIP} columns"),
+                found: plan.align.to_string(),
+            });
+        }
+        if plan.buffers.iter().any(|buffer| buffer.columns() > u32::MAX as usize / 1024) {
+            return Err(Error::Unsupported {
+                backend: Backend::Cpu,
+                what: "a layer of more than four million features".to_owned(),
+            });
+        }
+        let mut norms = Vec::new();
+        let mut gemms = Vec::new();
+        let mut ops: Vec<Vec<usize>> = Vec::new();
+        let mut len = 0;
+        for step in &plan.steps {
+            let mut of_step = Vec::new();
+            match step {
+                Step::Featurize(_) | Step::Head(_) => {}
+                Step::LayerNorm(groups) => {
+                    for group in groups {
+                        let segments = plan.segments(group.input).iter().map(|s| (s.width, s.padded));
+                        of_step.push(norms.len());
+                        norms.push(NormOp {
+                            norm: RowNorm::new(&group.norm),
+                            segments: segments.collect(),
+                        });
+                    }
+                }
+                Step::Gemm(groups) => {
+                    for group in groups {
+                        let columns = plan.padded(group.output);
+                        let spread = |values: &[f64]| {
+                            let narrow: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+                            let mut columns = vec![0.0; columns];
+                            plan.spread(group.output, &narrow, &mut columns);
+                            columns
+                        };
+                        let (scale, bias) = group.linear.scale_and_bias();
+                        let (scale, bias) = (scale.map(spread), spread(bias));
+                        let epilogue = match &group.epilogue {
+                            Epilogue::Bias => GemmEpilogue::Bias,
+                            Epilogue::BiasRelu => GemmEpilogue::Relu,
+                            Epilogue::BiasMultiply(_) => GemmEpilogue::Multiply,
+                            Epilogue::BiasLayerNorm(norm) => {
+                                GemmEpilogue::LayerNorm(RowNorm::new(norm), plan.width(group.output))
+                            }
+                        };
+                        of_step.push(gemms.len());
+                        gemms.push(GemmOp {
+                            weights: len,
+                            depth: plan.padded(group.input),
+                            strips: columns / STRIP,
+                            bias,
+                            scale,
+                            epilogue,
+                        });
+                        len += pack::packed_len(plan, group);
+                    }
+                }
+            }
+            ops.push(of_step);
+        }
+
+        let mut weights = Arena::new(len)?;
+        let mut rest = weights.as_mut_slice();
+        for step in &plan.steps {
+            let Step::Gemm(groups) = step else { continue };
+            for group in groups {
+                let (own, others) = rest.split_at_mut(pack::packed_len(plan, group));
+                pack::pack_group::<K>(plan, group, own);
+                rest = others;
+            }
+        }
+
+        let widest = plan.buffers.iter().map(crate::plan::Buffer::columns).max().unwrap_or(STRIP);
+        Ok(Self {
+            weights,
+            featurize: Featurizer::new(plan, split),
+            norms,
+            gemms,
+            head: HeadOp::new(plan),
+            depth_first: Schedule::new(plan, Order::DepthFirst, &ops),
+            by_step: Schedule::new(plan, Order::ByStep, &ops),
+            widest,
+        })
+    }
+}
+
+impl Schedule {
+    fn new(plan: &Plan, order: Order, ops: &[Vec<usize>]) -> Self {
+        let layout = Layout::new(plan, order);
+        let mut phases: Vec<Vec<Task>> = Vec::new();
+        let (mut last, mut waiting, mut most_waiting) = (None, 0, 0);
+        for place in &layout.order {
+            let shared = order == Order::ByStep && last == Some(place.step);
+            if !shared {
+                waiting = 0;
+            }
+            let operand = |view| layout.operand(plan, view);
+            let task = match &plan.steps[place.step] {
+                Step::Featurize(_) | Step::Head(_) => continue,
+                Step::LayerNorm(groups) => {
+                    let group = &groups[place.group];
+                    Task::Norm {
+                        op: ops[place.step][place.group],
+                        input: operand(group.input),
+                        output: operand(group.output),
+                    }
+                }
+                Step::Gemm(groups) => {
+                    let group = &groups[place.group];
+                    let by = match &group.epilogue {
+                        Epilogue::BiasMultiply(by) => Some(operand(*by)),
+                        _ => None,
+                    };
+                    let output = operand(group.output);
+                    let start = waiting;
+                    if matches!(group.epilogue, Epilogue::BiasLayerNorm(_)) {
+                        waiting += output.columns;
+                    }
+                    most_waiting = most_waiting.max(waiting);
+                    Task::Gemm {
+                        op: ops[place.step][place.group],
+                        input: operand(group.input),
+                        output,
+                        by,
+                        waiting: start,
+                    }
+                }
+            };
+            match phases.last_mut() {
+                Some(phase) if shared => phase.push(task),
+                _ => phases.push(vec![task]),
+            }
+            last = Some(place.step);
+        }
+        Self {
+            phases,
+            columns: layout.columns,
+            waiting: most_waiting,
+            x: layout.operand(plan, plan.featurize().output),
+            head: plan.head().tasks.iter().map(|task| layout.operand(plan, task.input)).collect(),
+        }
+    }
+}

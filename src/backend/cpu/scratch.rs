@@ -1,0 +1,36 @@
+//! What one thread needs besides a workspace.
+
+use crate::Result;
+
+use super::element::Element;
+use super::memory::Arena;
+use super::micro::{Kernel, PANEL, STRIP};
+use super::program::Program;
+
+/// A thread's scratch; allocated with its lane.
+pub(super) struct Scratch<O> {
+    /// Sums of one strip, (candidates, 32).
+    pub(super) sums: Arena<f32>,
+    /// A chunk of A, widened; empty where the kernel reads what is stored.
+    pub(super) a: Arena<O>,
+    /// A chunk of B, widened.
+    pub(super) b: Arena<O>,
+    /// One row of any operation.
+    pub(super) row: Vec<f32>,
+    /// One row of continuous and binary features.
+    pub(super) dense: Vec<f32>,
+}
+
+impl<O: Element> Scratch<O> {
+    pub(super) fn new<K: Kernel<Operand = O>>(program: &Program<K>, capacity: usize) -> Result<Self> {
+        let widens = size_of::<K::Stored>() != size_of::<O>();
+        let widened = |len: usize| Arena::new(if widens { len * K::CHUNK } else { 0 });
+        Ok(Self {
+            sums: Arena::new(capacity.next_multiple_of(PANEL * K::PANELS) * STRIP)?,
+            a: widened(PANEL)?,
+            b: widened(STRIP)?,
+            row: vec![0.0; program.widest],
+            dense: vec![0.0; program.featurize.dense_width()],
+        })
+    }
+}
