@@ -1,6 +1,6 @@
 // gemm: grouped D = epilogue(A · Wᵀ + bias), one workgroup a tile of D.
 //
-//   v = Σ_k a[row, k] · w[column, k] + bias[column]
+//   v = scale[column] · Σ_k a[row, k] · w[column, k] + bias[column]
 //   d = v  |  max(v, 0)  |  v · multiplier[row, column]        by params.epilogue
 //
 // Operands   A (num_rows, K) and the multiplier (num_rows, columns): quads of storage type, row-major, lda and
@@ -40,8 +40,9 @@ struct Tile {
 
 // Four columns of D. twin: src/backend/wgpu/params.rs
 struct Columns {
+    scale: vec4<f32>,  // of a batch norm; 1 where there is none or the weights have it
     bias: vec4<f32>,
-    keep: vec4<f32>,  // 1 where a column carries values, 0 where it is padding
+    keep: vec4<f32>,   // 1 where a column carries values, 0 where it is padding
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -151,7 +152,7 @@ fn gemm(@builtin(workgroup_id) block: vec3<u32>, @builtin(local_invocation_index
 fn store(tile: Tile, row: u32, quad: u32, sum: vec4<f32>) {
     if quad < tile.quads {
         let constants = columns[tile.constants + quad];
-        var value = sum + constants.bias;
+        var value = fma(sum, constants.scale, constants.bias);
         if params.epilogue == EPILOGUE_RELU {
             value = relu(value);
         } else if params.epilogue == EPILOGUE_MULTIPLY {

@@ -128,12 +128,17 @@ pub(crate) struct Call<'a> {
     pub(crate) outputs: Outputs,
 }
 
-/// Builds an executor on a named backend; never on another.
-pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
-    let folding = match options.precision {
+/// Where a plan of a precision keeps the scales of its norms.
+pub(crate) fn folding(precision: Precision) -> Folding {
+    match precision {
         Precision::F32 => Folding::Weights,
         _ => Folding::Epilogues,
-    };
+    }
+}
+
+/// Builds an executor on a named backend; never on another.
+pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
+    let folding = folding(options.precision);
     let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align, folding);
     match backend {
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN), options),

@@ -113,7 +113,7 @@ fn unknown_adapter() {
 }
 
 fn broken_shader() {
-    let mutation = Mutation { from: "var value = sum + constants.bias;", to: "var value = sum + params;" };
+    let mutation = Mutation { from: "fma(sum, constants.scale, constants.bias)", to: "sum + params" };
     let variant = &TestDevice::variants(Precision::F32).unwrap()[0];
     let error = TestDevice::open(Precision::F32, variant, Some(mutation)).err().expect("it does not compile");
     assert!(matches!(error, Error::Device { .. }), "{error}");

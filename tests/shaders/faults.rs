@@ -26,7 +26,7 @@ const fn bf16_fault(name: &'static str, from: &'static str, to: &'static str) ->
     Fault { name, precision: Precision::Bf16, from, to }
 }
 
-const FAULTS: [Fault; 20] = [
+const FAULTS: [Fault; 21] = [
     fault(
         "gemm: rows past the end are stored",
         "num_stored = min(THREAD_M, (params.num_rows - before + THREADS_M - 1u) / THREADS_M);",
@@ -49,7 +49,8 @@ const FAULTS: [Fault; 20] = [
         "vec4<f32>(a_$i.y), w1_$j",
         "vec4<f32>(a_$i.y), w2_$j",
     ),
-    fault("gemm: no bias", "var value = sum + constants.bias;", "var value = sum;"),
+    fault("gemm: no scale", "fma(sum, constants.scale, constants.bias)", "sum + constants.bias"),
+    fault("gemm: no bias", "fma(sum, constants.scale, constants.bias)", "sum * constants.scale"),
     fault(
         "gemm: ReLU by magnitude",
         "let is_negative = (bits >= vec4<u32>(0x80000000u))",

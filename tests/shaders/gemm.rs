@@ -40,10 +40,11 @@ pub(crate) fn check(
     scratch: bool,
 ) {
     let mut random = Random(seed);
-    let operands: Vec<[Vec<f64>; 4]> = groups
+    let operands: Vec<[Vec<f64>; 5]> = groups
         .iter()
         .map(|&(columns, k)| {
-            [rows * k, columns * k, columns, rows * columns].map(|count| random.stored(device, count))
+            [rows * k, columns * k, columns, rows * columns, columns]
+                .map(|count| random.stored(device, count))
         })
         .collect();
     let case = GemmCase { epilogue, rows, groups, operands: &operands, scratch };
@@ -51,10 +52,14 @@ pub(crate) fn check(
         format!("gemm rows {rows} groups {groups:?} epilogue {epilogue} scratch {scratch} seed {seed}");
     let found = [0, 1].map(|tile| {
         let found = device.gemm(&case, tile).unwrap_or_else(|error| panic!("{name} tile {tile}: {error}"));
-        for ((found, &(columns, k)), [a, w, bias, multiplier]) in found.iter().zip(groups).zip(&operands) {
-            let mut expected = linear(a, w, bias);
+        for ((found, &(columns, k)), [a, w, bias, multiplier, scale]) in found.iter().zip(groups).zip(&operands) {
             let absolute = |values: &[f64]| values.iter().map(|v| v.abs()).collect::<Vec<f64>>();
-            let mut size = linear(&absolute(a), &absolute(w), &absolute(bias));
+            let scaled = |a: &[f64], w: &[f64], scale: &[f64], bias: &[f64]| -> Vec<f64> {
+                let sums = linear(a, w, &vec![0.0; columns]);
+                sums.iter().enumerate().map(|(i, v)| v * scale[i % columns] + bias[i % columns]).collect()
+            };
+            let mut expected = scaled(a, w, scale, bias);
+            let mut size = scaled(&absolute(a), &absolute(w), &absolute(scale), &absolute(bias));
             match epilogue {
                 EPILOGUE_RELU => relu(&mut expected),
                 EPILOGUE_MULTIPLY => {
@@ -64,9 +69,9 @@ pub(crate) fn check(
                 _ => {}
             }
             for (i, ((&found, &expected), &size)) in found.iter().zip(&expected).zip(&size).enumerate() {
-                // K products and K + 2 sums round once each; then the store.
+                // K products and K sums round once each, the scale and the bias too; then the store.
                 let store = if scratch { F32 } else { unit(precision) };
-                let bound = (2 * k + 3) as f64 * F32 * size + store * expected.abs() + floor(precision);
+                let bound = (2 * k + 4) as f64 * F32 * size + store * expected.abs() + floor(precision);
                 let error = (found - expected).abs();
                 assert!(
                     error <= bound,

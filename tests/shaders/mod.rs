@@ -11,6 +11,9 @@ use maskrank::Precision;
 use maskrank::golden::Case;
 use maskrank::wgpu_testing::TestDevice;
 
+/// A check of one variant, and its name.
+type Check = (&'static str, fn(&TestDevice, Precision));
+
 /// A trial's name and what it runs.
 pub(crate) type Named = (String, Box<dyn FnOnce() + Send>);
 
@@ -18,7 +21,7 @@ pub(crate) fn trials() -> Vec<Named> {
     let mut trials: Vec<Named> = Vec::new();
     for precision in super::PRECISIONS {
         for variant in super::variants(precision) {
-            let checks: [(&str, fn(&TestDevice, Precision)); 6] = [
+            let checks: [Check; 6] = [
                 ("gemm_edges", gemm::edges),
                 ("layer_norm_edges", rows::layer_norm),
                 ("log_1p", rows::log_1p),

@@ -127,7 +127,7 @@ pub(crate) fn sigmoid(device: &TestDevice, _: Precision) {
     let logits: Vec<f32> =
         (0..2000).map(|i| ((i as f64 - 1000.0) / 1000.0 * 30.0 + random.signed() / 64.0) as f32).collect();
     let logits: Vec<f32> = logits.iter().map(|&l| (l * 256.0).round() / 256.0).collect();
-    for ln_ratio in [0.0f32, -2.302_585, 0.693_147_2] {
+    for ln_ratio in [0.0f32, -2.3, 0.7] {
         let found = device.sigmoid(&logits, ln_ratio).unwrap();
         for (&logit, [p, q]) in logits.iter().zip(found) {
             // The calibrated logit is a sum in f32: half a unit in its last place moves q by that much, relatively.

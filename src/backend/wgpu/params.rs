@@ -71,6 +71,7 @@ pub(crate) struct GemmTile {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct GemmColumns {
+    pub(crate) scale: [f32; 4],
     pub(crate) bias: [f32; 4],
     pub(crate) keep: [f32; 4],
 }

@@ -166,7 +166,7 @@ fn structs_equal_their_twins() {
         weights: Uint, depth: Uint, a_column: Uint, d_column: Uint, multiplier_column: Uint, constants: Uint,
         quads: Uint, unused: Uint,
     });
-    twin!(gemm, "Columns", params::GemmColumns, { bias: Float, keep: Float });
+    twin!(gemm, "Columns", params::GemmColumns, { scale: Float, bias: Float, keep: Float });
     let layer_norm = Kernel::LayerNorm { scratch: false };
     twin!(layer_norm, "Params", params::LayerNormParams, { num_rows: Uint, ld_input: Uint, ld_output: Uint });
     twin!(layer_norm, "Group", params::LayerNormGroup, {

@@ -159,9 +159,16 @@ fn dispatch(plan: &Plan, operands: Operands, parts: &[Part<'_>], variant: &Varia
         let values = column_values(plan, group.output);
         let value_at = |column: usize| values.get(column).copied().flatten();
         let range = 4 * first_quad..4 * (first_quad + panels.count * PANEL_QUADS);
-        let bias = in_fours(range.clone().map(|c| value_at(c).map_or(0.0, |v| group.linear.bias[v] as f32)));
+        let (scale, bias) = group.linear.scale_and_bias();
+        let scale_at = |v: usize| scale.map_or(1.0, |scale| scale[v] as f32);
+        let scale = in_fours(range.clone().map(|c| value_at(c).map_or(1.0, scale_at)));
+        let bias = in_fours(range.clone().map(|c| value_at(c).map_or(0.0, |v| bias[v] as f32)));
         let keep = in_fours(range.map(|c| if value_at(c).is_some() { 1.0 } else { 0.0 }));
-        columns.extend(bias.into_iter().zip(keep).map(|(bias, keep)| GemmColumns { bias, keep }));
+        columns.extend(scale.into_iter().zip(bias).zip(keep).map(|((scale, bias), keep)| GemmColumns {
+            scale,
+            bias,
+            keep,
+        }));
     }
     let more = if parts.len() > 1 { format!(" and {} more", parts.len() - 1) } else { String::new() };
     let name = parts.first().map_or("", |part| part.group.linear.name.as_str());

@@ -22,8 +22,9 @@ pub struct GemmCase<'a> {
     pub rows: usize,
     /// Groups, each (columns, K).
     pub groups: &'a [(usize, usize)],
-    /// For each group (rows, K), (columns, K), (columns) and (rows, columns): A, W, bias and the multiplier.
-    pub operands: &'a [[Vec<f64>; 4]],
+    /// For each group (rows, K), (columns, K), (columns), (rows, columns) and (columns): A, W, bias, the multiplier
+    /// and the scale.
+    pub operands: &'a [[Vec<f64>; 5]],
     /// Whether D is the f32 scratch matrix.
     pub scratch: bool,
 }
@@ -69,6 +70,7 @@ impl TestDevice {
             for quad in 0..count * panel / 4 {
                 let at = |i: usize| (4 * quad + i < columns).then_some(4 * quad + i);
                 constants.push(GemmColumns {
+                    scale: std::array::from_fn(|i| at(i).map_or(1.0, |c| operands[4][c] as f32)),
                     bias: std::array::from_fn(|i| at(i).map_or(0.0, |c| operands[2][c] as f32)),
                     keep: std::array::from_fn(|i| if at(i).is_some() { 1.0 } else { 0.0 }),
                 });

@@ -12,7 +12,7 @@ use crate::batch::{self, Split};
 use crate::plan::Plan;
 use crate::{Batch, Error, Model, Precision, Result, ScoreFrom, ScoreOptions, Scores};
 
-use super::super::{Call, Executor, Lane, Options};
+use super::super::{Call, Executor, Lane, Options, folding};
 use super::adapter::{self, Software};
 use super::executor::WgpuExecutor;
 use super::lane::WgpuLane;
@@ -77,13 +77,16 @@ impl TestDevice {
         options: &ScoreOptions<'_>,
         scores: &mut Scores,
     ) -> Result<Vec<(String, f64)>> {
-        let plan = Plan::build(model.config(), model.widths(), model.weights(), super::ALIGN);
+        let precision = self.ready.pipelines.variant.precision;
+        let plan =
+            Plan::build(model.config(), model.widths(), model.weights(), super::ALIGN, folding(precision));
         batch::check(&batch, model.widths(), split, usize::MAX)?;
         let build = Options {
-            precision: self.ready.pipelines.variant.precision,
+            precision,
             max_candidates,
             split: split.clone(),
             threads: 0,
+            cpu_kernel: None,
             adapter: None,
         };
         let executor = WgpuExecutor::build(&self.ready.gpu, &self.ready.pipelines, &plan, &build, true)?;
