@@ -1,0 +1,3 @@
+//! Command line of the timeline pipeline.
+#![forbid(unsafe_code)]
+fn main() {}
