@@ -14,6 +14,7 @@ mod id_set;
 mod ids;
 mod post;
 mod query;
+mod ranking;
 mod scorer_client;
 mod settings;
 pub mod stores;
@@ -35,6 +36,7 @@ pub use post::{Language, Media, Post, PostRef, SafetyLabels};
 pub use query::{
     CachedPost, DeviceContext, Platform, Query, RealGraphScores, RequestFacts, ServedResponse, ViewerFacts,
 };
+pub use ranking::best_first;
 pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, ScorerClient, ScorerError};
 pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
 pub use user::{User, Verification};

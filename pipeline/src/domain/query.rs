@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Candidate, Cursor, DenseEmbedding, Feature, Feedback, IdSet, Language, ListId, Millis, PageKind, Post,
-    PostId, SourceKind, SparseEmbedding, SuggestKind, Task, User, UserId, ViewerSettings,
+    Candidate, Cursor, DenseEmbedding, Feature, Feedback, IdSet, Language, ListId, Millis, PageKind, PostId,
+    SourceKind, SparseEmbedding, SuggestKind, Task, User, UserId, ViewerSettings,
 };
 
 /// What made the client ask.
@@ -160,8 +160,6 @@ pub struct ViewerFacts {
     pub lists: Feature<Arc<[ListId]>>,
     /// The last visit that was not a poll.
     pub last_visit: Feature<Option<Millis>>,
-    /// The newest posts of the followed accounts, newest first.
-    pub reverse_chronological: Feature<Arc<[Arc<Post>]>>,
     /// Whom the viewer follows, as an embedding.
     pub follow_embedding: Feature<Option<DenseEmbedding>>,
     /// What the viewer engages with, as an embedding.

@@ -59,7 +59,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
 
     pub(super) async fn run(
         &self,
-        run: &Run,
+        run: &Arc<Run>,
         mut query: Arc<Q>,
         earlier: Arc<Vec<C>>,
     ) -> Result<Fetched<C>, Failure> {
@@ -78,11 +78,13 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
         Ok(Fetched { candidates, removed })
     }
 
-    async fn fetch(&self, run: &Run, query: &Arc<Q>, earlier: Arc<Vec<C>>) -> Result<Vec<C>, Failure> {
+    async fn fetch(&self, run: &Arc<Run>, query: &Arc<Q>, earlier: Arc<Vec<C>>) -> Result<Vec<C>, Failure> {
         let place = Place { pipeline: self.name, stage: StageKind::Source, component: self.source.name() };
         let quality = self.quality_factor.as_ref().map_or(1.0, |factor| factor.value());
         let (source, query) = (Arc::clone(&self.source), Arc::clone(query));
-        let work = async move { source.fetch(&query, Scope { quality, earlier: &earlier }).await };
+        let scope_run = Arc::clone(run);
+        let work =
+            async move { source.fetch(&query, Scope { quality, earlier: &earlier, run: &scope_run }).await };
         let (result, latency) = run.finish(run.start(place, work)).await;
         match &result {
             Ok(candidates) => {

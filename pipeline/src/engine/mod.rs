@@ -71,7 +71,7 @@ pub use scorer::{AnyScorer, Scorer};
 pub use scoring_pipeline::ScoringPipeline;
 pub use selector::{Choice, Selector};
 pub use side_effect::{Mode, Served, SideEffect};
-pub use source::{Scope, Source};
+pub use source::{Scope, Source, scaled_limit};
 
 /// What a pipeline can be run for: cheap to clone, because a query is copied when an asynchronous hydrator still reads an
 /// earlier state of it.

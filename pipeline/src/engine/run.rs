@@ -33,7 +33,11 @@ impl Default for EngineConfig {
         Self {
             request_deadline_ms: 2_300,
             component_timeout_ms: 300,
-            timeouts_ms: BTreeMap::from([("in_network".to_owned(), 200), ("model".to_owned(), 1_500)]),
+            timeouts_ms: BTreeMap::from([
+                ("in_network".to_owned(), 200),
+                ("model".to_owned(), 1_500),
+                ("scored_posts".to_owned(), 2_300),
+            ]),
         }
     }
 }
@@ -137,12 +141,6 @@ pub(super) struct Flow {
     pub(super) entered: usize,
     pub(super) kept: usize,
     pub(super) removed: usize,
-}
-
-impl Flow {
-    pub(super) fn through(count: usize) -> Self {
-        Self { entered: count, kept: count, removed: 0 }
-    }
 }
 
 impl Run {

@@ -1,6 +1,6 @@
 //! Choosing and ordering.
 
-use super::{Component, Scope};
+use super::Component;
 
 /// Where each candidate of a pool stands, by index: every index is in exactly one of the lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,6 @@ pub trait Selector<Q, C>: Component {
         true
     }
 
-    /// Changes the choice.
-    fn select(&self, query: &Q, pool: &[C], choice: &mut Choice, scope: Scope<'_, C>);
+    /// Changes the choice. `quality` is the pipeline's quality factor, by which it scales its limits; 1 when it has none.
+    fn select(&self, query: &Q, pool: &[C], choice: &mut Choice, quality: f64);
 }

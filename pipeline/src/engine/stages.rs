@@ -9,8 +9,8 @@ use super::hydrator::Updates;
 use super::run::{Flow, Place, Run, Task};
 use super::{
     AnyHydrator, AnyQueryHydrator, AnyScorer, AsyncQueryHydrator, CandidatePipeline, Choice, Failure, Filter,
-    Gate, Mode, PipelineCandidate, PipelineQuery, Removed, Scope, Selector, Served, SideEffect, StageKind,
-    Status, Step, Verdict,
+    Gate, Mode, PipelineCandidate, PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status,
+    Step, Verdict,
 };
 
 /// One after the other; the first closed one is the failure.
@@ -132,7 +132,7 @@ async fn finish_query_hydrator<Q: PipelineQuery>(
 
 /// All at once; results concatenated in list order. A recovered pipeline contributes nothing.
 pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandidate>(
-    run: &Run,
+    run: &Arc<Run>,
     parent: &'static str,
     stage: StageKind,
     pipelines: &[CandidatePipeline<Q, C>],
@@ -347,8 +347,7 @@ pub(super) fn run_selectors<Q: PipelineQuery, C: PipelineCandidate>(
             continue;
         }
         let entered = pool.len() - choice.dropped.len();
-        let (done, latency) =
-            run.call(place, || selector.select(query, pool, &mut choice, Scope { quality, earlier: &[] }));
+        let (done, latency) = run.call(place, || selector.select(query, pool, &mut choice, quality));
         let result = done.and_then(|()| {
             if choice.conserves(pool.len()) && choice.dropped.len() >= dropped_by.len() {
                 return Ok(());

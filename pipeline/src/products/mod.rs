@@ -1,0 +1,9 @@
+//! What a caller can ask for: declared lists of components, nothing else.
+
+mod for_you;
+mod response;
+mod scored_posts;
+
+pub use for_you::{ForYou, for_you};
+pub use response::{ServedPost, TimelineResponse};
+pub use scored_posts::scored_posts;
