@@ -37,6 +37,6 @@ pub use query::{
     CachedPost, DeviceContext, Platform, Query, RealGraphScores, RequestFacts, ServedResponse, ViewerFacts,
 };
 pub use ranking::best_first;
-pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, ScorerClient, ScorerError};
+pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};
 pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
 pub use user::{User, Verification};

@@ -1,5 +1,7 @@
 //! The seam to the model: a batch of features in, ten calibrated probabilities for each candidate out.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
 use super::Task;
@@ -30,22 +32,31 @@ impl ModelInputs {
     };
 }
 
+/// Which columns are given once for all candidates of a request, rather than once for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestColumns {
+    /// Ranges of continuous slots; ascending, not overlapping.
+    pub continuous: Vec<Range<usize>>,
+    /// Ranges of binary slots; ascending, not overlapping.
+    pub binary: Vec<Range<usize>>,
+}
+
 /// Features of one request's candidates, as the model reads them. All matrices are row-major.
 ///
-/// Columns that are the same for all candidates of a request (the viewer's, the request's) are held once, in
-/// `request_continuous` and `request_binary`; the same columns of the candidates' matrices hold 0 and mean nothing.
+/// The columns of [`RequestColumns`] stand in the request's row, the others in the candidates' matrix, both in ascending
+/// order of their slots and without gaps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureBatch {
     /// Number of candidates N.
     pub candidates: usize,
-    /// (N, continuous).
+    /// (N, continuous slots given for each candidate).
     pub continuous: Vec<f32>,
-    /// (N, binary), each 0 or 1.
+    /// (N, binary slots given for each candidate), each 0 or 1.
     pub binary: Vec<f32>,
-    /// (slot, value) of the continuous columns that all candidates share, ascending by slot.
-    pub request_continuous: Vec<(u32, f32)>,
-    /// (slot, value) of the binary columns that all candidates share, ascending by slot.
-    pub request_binary: Vec<(u32, f32)>,
+    /// (continuous slots given once,).
+    pub request_continuous: Vec<f32>,
+    /// (binary slots given once,), each 0 or 1.
+    pub request_binary: Vec<f32>,
     /// (user_embedding,), once for the request.
     pub user_embedding: Vec<f32>,
     /// (user_engagement_embedding,), once for the request.
@@ -78,6 +89,9 @@ pub struct Predictions {
 pub trait ScorerClient: Send + Sync {
     /// What the loaded model reads: features outside of it are not computed.
     fn inputs(&self) -> ModelInputs;
+
+    /// Which columns it takes once a request.
+    fn request_columns(&self) -> &RequestColumns;
 
     /// Scores a batch. The batch comes back with the answer, so that its memory serves the next request.
     ///

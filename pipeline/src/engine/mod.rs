@@ -47,6 +47,8 @@ mod selector;
 mod side_effect;
 mod source;
 mod stages;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 mod batch_pool;
 pub mod families;
 mod family;
+mod placement;
 mod plan;
 mod registry;
 mod rows;

@@ -1,15 +1,18 @@
-//! A registry cut to what the loaded model reads.
+//! A registry cut to what the loaded model reads, and laid out as it takes it.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::placement::{Layout, Part};
 use super::registry::Placed;
 use super::rows::Columns;
-use super::{Level, Registry, Rows};
+use super::{Registry, RegistryError, Rows};
 use crate::domain::stores::EmbeddingStore;
-use crate::domain::{Candidate, Clock, DenseEmbedding, Feature, FeatureBatch, ModelInputs, Query};
+use crate::domain::{
+    Candidate, Clock, DenseEmbedding, Feature, FeatureBatch, ModelInputs, Query, RequestColumns,
+};
 use crate::engine::Failure;
 
 /// How long a family took, all requests together.
@@ -29,6 +32,8 @@ pub struct FamilyTime {
 pub struct FeaturePlan {
     registry: Arc<Registry>,
     inputs: ModelInputs,
+    /// Where each family's columns lie, in the registry's order.
+    layout: Layout,
     embeddings: Arc<dyn EmbeddingStore>,
     clock: Arc<dyn Clock>,
     times: Vec<Counters>,
@@ -42,16 +47,21 @@ struct Counters {
 }
 
 impl FeaturePlan {
-    /// A plan for a model with these inputs.
+    /// A plan for a model with these inputs, which takes these columns once a request.
+    ///
+    /// # Errors
+    /// [`RegistryError::Split`] when the model takes columns once that differ between candidates.
     pub fn new(
         registry: Arc<Registry>,
         inputs: ModelInputs,
+        once: &RequestColumns,
         embeddings: Arc<dyn EmbeddingStore>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
+    ) -> Result<Self, RegistryError> {
+        let layout = Layout::new(&registry, inputs, once)?;
         // One more than the families: the embeddings.
         let times = (0..=registry.placed.len()).map(|_| Counters::default()).collect();
-        Self { registry, inputs, embeddings, clock, times }
+        Ok(Self { registry, inputs, layout, embeddings, clock, times })
     }
 
     /// The features.
@@ -73,23 +83,23 @@ impl FeaturePlan {
 
     /// Computes all features of all candidates into `batch`, which must be new or have been filled by this plan.
     pub fn fill(&self, query: &Query, candidates: &[Candidate], batch: &mut FeatureBatch) {
-        let (n, inputs) = (candidates.len(), self.inputs);
+        let (n, widths) = (candidates.len(), self.layout.widths);
         batch.candidates = n;
         // Columns of no family are 0 from the start and stay so; all others are written below.
-        batch.continuous.resize(n * inputs.continuous, 0.0);
-        batch.binary.resize(n * inputs.binary, 0.0);
-        batch.request_continuous.clear();
-        batch.request_binary.clear();
-        for (placed, counters) in self.registry.placed.iter().zip(&self.times) {
-            let continuous = clip(&placed.continuous, inputs.continuous);
-            let binary = clip(&placed.binary, inputs.binary);
-            if continuous.is_empty() && binary.is_empty() {
+        batch.continuous.resize(n * widths.continuous, 0.0);
+        batch.binary.resize(n * widths.binary, 0.0);
+        batch.request_continuous.resize(widths.request_continuous, 0.0);
+        batch.request_binary.resize(widths.request_binary, 0.0);
+        for ((placed, part), counters) in self.registry.placed.iter().zip(&self.layout.parts).zip(&self.times)
+        {
+            if part.reads_nothing() {
                 continue;
             }
-            self.timed(counters, || match placed.family.level() {
-                Level::Request => fill_request(placed, continuous, binary, query, candidates, batch),
-                Level::Candidate => {
-                    fill_candidates(placed, continuous, binary, query, candidates, batch, inputs)
+            self.timed(counters, || {
+                if part.of_request {
+                    self.fill_request(placed, part, query, candidates, batch)
+                } else {
+                    self.fill_candidates(placed, part, query, candidates, batch)
                 }
             });
         }
@@ -112,17 +122,88 @@ impl FeaturePlan {
         counters.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    fn fill_candidates(
+        &self,
+        placed: &Placed,
+        part: &Part,
+        query: &Query,
+        candidates: &[Candidate],
+        batch: &mut FeatureBatch,
+    ) -> Result<(), Failure> {
+        let widths = self.layout.widths;
+        let set_defaults = |batch: &mut FeatureBatch| {
+            fill_columns(
+                &mut batch.continuous,
+                widths.continuous,
+                &part.continuous,
+                &placed.continuous_defaults,
+            );
+            fill_columns(&mut batch.binary, widths.binary, &part.binary, &placed.binary_defaults);
+        };
+        set_defaults(batch);
+        let mut rows = Rows {
+            count: candidates.len(),
+            continuous: Columns {
+                values: &mut batch.continuous,
+                width: widths.continuous,
+                own: part.continuous.clone(),
+            },
+            binary: Columns { values: &mut batch.binary, width: widths.binary, own: part.binary.clone() },
+            after: &part.after,
+        };
+        let result = placed.family.fill(query, candidates, &mut rows);
+        if result.is_err() {
+            set_defaults(batch);
+        }
+        result
+    }
+
+    fn fill_request(
+        &self,
+        placed: &Placed,
+        part: &Part,
+        query: &Query,
+        candidates: &[Candidate],
+        batch: &mut FeatureBatch,
+    ) -> Result<(), Failure> {
+        let mut values = placed.continuous_defaults[..part.continuous.len()].to_vec();
+        let mut flags = placed.binary_defaults[..part.binary.len()].to_vec();
+        let mut rows = Rows {
+            count: 1,
+            continuous: Columns { width: values.len(), own: 0..values.len(), values: &mut values },
+            binary: Columns { width: flags.len(), own: 0..flags.len(), values: &mut flags },
+            after: &[],
+        };
+        let result = placed.family.fill(query, candidates, &mut rows);
+        if result.is_err() {
+            values.copy_from_slice(&placed.continuous_defaults[..part.continuous.len()]);
+            flags.copy_from_slice(&placed.binary_defaults[..part.binary.len()]);
+        }
+        let widths = self.layout.widths;
+        // A model that does not take them once gets them in every row.
+        let (once, each) = (&mut batch.request_continuous, &mut batch.continuous);
+        let (out, width) =
+            if part.continuous_once { (once, widths.request_continuous) } else { (each, widths.continuous) };
+        fill_columns(out, width, &part.continuous, &values);
+        let (once, each) = (&mut batch.request_binary, &mut batch.binary);
+        let (out, width) =
+            if part.binary_once { (once, widths.request_binary) } else { (each, widths.binary) };
+        fill_columns(out, width, &part.binary, &flags);
+        result
+    }
+
     fn fill_embeddings(&self, query: &Query, candidates: &[Candidate], batch: &mut FeatureBatch) {
         let inputs = self.inputs;
         let once = |out: &mut Vec<f32>, width: usize, embedding: &Feature<Option<DenseEmbedding>>| {
             out.resize(width, 0.0);
             copy(out, embedding.get().and_then(Option::as_ref));
         };
-        once(&mut batch.user_embedding, inputs.user_embedding, &query.facts.follow_embedding);
+        let facts = &query.facts;
+        once(&mut batch.user_embedding, inputs.user_embedding, &facts.follow_embedding);
         once(
             &mut batch.user_engagement_embedding,
             inputs.user_engagement_embedding,
-            &query.facts.engagement_embedding,
+            &facts.engagement_embedding,
         );
         batch.author_embedding.resize(candidates.len() * inputs.author_embedding, 0.0);
         if inputs.author_embedding > 0 {
@@ -142,74 +223,12 @@ fn copy(out: &mut [f32], embedding: Option<&DenseEmbedding>) {
     out[shared..].fill(0.0);
 }
 
-/// The part of `slots` that the model reads.
-fn clip(slots: &Range<usize>, read: usize) -> Range<usize> {
-    slots.start.min(read)..slots.end.min(read)
-}
-
-fn fill_request(
-    placed: &Placed,
-    continuous: Range<usize>,
-    binary: Range<usize>,
-    query: &Query,
-    candidates: &[Candidate],
-    batch: &mut FeatureBatch,
-) -> Result<(), Failure> {
-    let mut values = placed.continuous_defaults[..continuous.len()].to_vec();
-    let mut flags = placed.binary_defaults[..binary.len()].to_vec();
-    let mut rows = Rows {
-        count: 1,
-        continuous: Columns { width: values.len(), own: 0..values.len(), values: &mut values },
-        binary: Columns { width: flags.len(), own: 0..flags.len(), values: &mut flags },
-        after: &[],
-    };
-    let result = placed.family.fill(query, candidates, &mut rows);
-    if result.is_err() {
-        values.copy_from_slice(&placed.continuous_defaults[..continuous.len()]);
-        flags.copy_from_slice(&placed.binary_defaults[..binary.len()]);
-    }
-    // Slots are below 6,000.
-    batch.request_continuous.extend(continuous.map(|slot| slot as u32).zip(values));
-    batch.request_binary.extend(binary.map(|slot| slot as u32).zip(flags));
-    result
-}
-
-fn fill_candidates(
-    placed: &Placed,
-    continuous: Range<usize>,
-    binary: Range<usize>,
-    query: &Query,
-    candidates: &[Candidate],
-    batch: &mut FeatureBatch,
-    inputs: ModelInputs,
-) -> Result<(), Failure> {
-    let after: Vec<_> = placed.after.iter().map(|slots| clip(slots, inputs.continuous)).collect();
-    reset(&mut batch.continuous, inputs.continuous, &continuous, &placed.continuous_defaults);
-    reset(&mut batch.binary, inputs.binary, &binary, &placed.binary_defaults);
-    let mut rows = Rows {
-        count: candidates.len(),
-        continuous: Columns {
-            values: &mut batch.continuous,
-            width: inputs.continuous,
-            own: continuous.clone(),
-        },
-        binary: Columns { values: &mut batch.binary, width: inputs.binary, own: binary.clone() },
-        after: &after,
-    };
-    let result = placed.family.fill(query, candidates, &mut rows);
-    if result.is_err() {
-        reset(&mut batch.continuous, inputs.continuous, &continuous, &placed.continuous_defaults);
-        reset(&mut batch.binary, inputs.binary, &binary, &placed.binary_defaults);
-    }
-    result
-}
-
-/// Writes the defaults into some columns of a row-major matrix.
-fn reset(values: &mut [f32], width: usize, columns: &Range<usize>, defaults: &[f32]) {
+/// Writes the same values into some columns of every row of a row-major matrix.
+fn fill_columns(matrix: &mut [f32], width: usize, columns: &Range<usize>, values: &[f32]) {
     if columns.is_empty() {
         return;
     }
-    for row in values.chunks_exact_mut(width) {
-        row[columns.clone()].copy_from_slice(&defaults[..columns.len()]);
+    for row in matrix.chunks_exact_mut(width) {
+        row[columns.clone()].copy_from_slice(&values[..columns.len()]);
     }
 }

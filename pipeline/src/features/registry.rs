@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{FeatureFamily, FeatureSpec, Level};
+use crate::domain::{ModelInputs, RequestColumns};
 
 /// Continuous slots of a record.
 pub const CONTINUOUS_SLOTS: usize = 6000;
@@ -35,6 +36,18 @@ pub enum RegistryError {
         family: &'static str,
         /// The one it reads.
         other: &'static str,
+    },
+    /// The model takes some columns once a request that differ between candidates, or cuts a family in two.
+    #[error(
+        "family \"{family}\" has {kind} slots {slots:?}, of which the model takes only some, or differing ones, once a request"
+    )]
+    Split {
+        /// The family.
+        family: &'static str,
+        /// Continuous or binary.
+        kind: &'static str,
+        /// Its slots.
+        slots: Range<usize>,
     },
 }
 
@@ -138,6 +151,23 @@ impl Registry {
         &self.names[1]
     }
 
+    /// The columns, of those that a model reads, that are the same for all candidates of a request.
+    pub fn request_columns(&self, inputs: ModelInputs) -> RequestColumns {
+        let mut columns = RequestColumns::default();
+        for placed in self.placed.iter().filter(|placed| placed.family.level() == Level::Request) {
+            for (slots, read, ranges) in [
+                (&placed.continuous, inputs.continuous, &mut columns.continuous),
+                (&placed.binary, inputs.binary, &mut columns.binary),
+            ] {
+                let slots = clip(slots, read);
+                if !slots.is_empty() {
+                    ranges.push(slots);
+                }
+            }
+        }
+        columns
+    }
+
     /// The families with their slots, for the generated documentation.
     pub fn rows(&self) -> Vec<FamilyRow> {
         let row = |placed: &Placed| FamilyRow {
@@ -150,6 +180,11 @@ impl Registry {
         };
         self.placed.iter().map(row).collect()
     }
+}
+
+/// The part of `slots` that a model reads.
+pub(super) fn clip(slots: &Range<usize>, read: usize) -> Range<usize> {
+    slots.start.min(read)..slots.end.min(read)
 }
 
 fn defaults(specs: Vec<FeatureSpec>) -> Vec<f32> {

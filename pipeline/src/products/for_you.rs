@@ -10,7 +10,7 @@ use crate::engine::{
     CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, MixerChoice, MixerPipeline, Product,
     RecommendationPipeline, Report,
 };
-use crate::features::RegistryError;
+use crate::features::{Registry, RegistryError};
 use crate::filters::{OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
 use crate::gates::KnownViewer;
 use crate::selectors::{AppendRemaining, BreakBunches, PageLimit, SortByScore};
@@ -27,15 +27,16 @@ pub struct ForYou {
 /// Declares For You.
 ///
 /// # Errors
-/// The feature families do not fit the record.
+/// The model takes columns once a request that differ between candidates.
 pub fn for_you(
     config: &PipelineConfig,
     stores: &Stores,
+    registry: Arc<Registry>,
     client: Arc<dyn ScorerClient>,
     clock: Arc<dyn Clock>,
 ) -> Result<ForYou, RegistryError> {
     let engine = Engine::new(Arc::clone(&clock), config.engine.clone());
-    let ranking = Arc::new(scored_posts(config, stores, client, clock)?);
+    let ranking = Arc::new(scored_posts(config, stores, registry, client, clock)?);
     let users = Arc::clone(&stores.users);
     let history = &stores.history;
     let rule = ProofRule {

@@ -4,6 +4,9 @@ mod for_you;
 mod response;
 mod scored_posts;
 
+#[cfg(test)]
+mod tests;
+
 pub use for_you::{ForYou, for_you};
 pub use response::{ServedPost, TimelineResponse};
 pub use scored_posts::scored_posts;

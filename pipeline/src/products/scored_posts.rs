@@ -10,7 +10,7 @@ use crate::engine::{
     AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline, ScoringPipeline,
     Step,
 };
-use crate::features::{BatchPool, FeaturePlan, Registry, RegistryError, families};
+use crate::features::{BatchPool, FeaturePlan, Registry, RegistryError};
 use crate::filters::{
     Age, AuthorVisibility, CompetitorAuthors, CompetitorUrls, ConversationDuplicates, FeedbackFatigue,
     Hydrated, MutedContent, OutOfNetworkSafety, OwnPosts, PreviouslySeen, PreviouslyServed, ProofRule,
@@ -42,10 +42,11 @@ const AUTOMATIC_REPLY: Duration = Duration::from_secs(60);
 /// The scored-posts pipeline.
 ///
 /// # Errors
-/// The feature families do not fit the record.
+/// The model takes columns once a request that differ between candidates.
 pub fn scored_posts(
     config: &PipelineConfig,
     stores: &Stores,
+    registry: Arc<Registry>,
     client: Arc<dyn ScorerClient>,
     clock: Arc<dyn Clock>,
 ) -> Result<RecommendationPipeline<Query, Candidate>, RegistryError> {
@@ -55,8 +56,8 @@ pub fn scored_posts(
     let (fetch, filters) = (&config.fetch, &config.filters);
     let days = |count: u32| DAY * count;
     let fatigue = &config.heuristics.feedback;
-    let registry = Arc::new(Registry::new(families::all(stores))?);
-    let plan = FeaturePlan::new(registry, client.inputs(), Arc::clone(&embeddings), clock);
+    let once = client.request_columns();
+    let plan = FeaturePlan::new(registry, client.inputs(), once, Arc::clone(&embeddings), clock)?;
     let quality = || Some(Arc::new(QualityFactor::new(fetch.quality_factor.clone())));
     let not_enough = |source| Arc::new(NotEnoughCached { source, enough: fetch.cache.enough_cached });
 
