@@ -50,9 +50,6 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-mod tests;
-
 pub use async_query_hydrator::{AsyncQueryHydrator, Step};
 pub use candidate_pipeline::CandidatePipeline;
 pub use component::{Component, ComponentRow};

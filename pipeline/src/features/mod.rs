@@ -13,6 +13,8 @@ mod placement;
 mod plan;
 mod registry;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub use batch_pool::BatchPool;
 pub use family::{FeatureFamily, FeatureSpec, Level};

@@ -19,6 +19,8 @@ mod source_posts;
 mod subscription_replies;
 mod subscriptions;
 mod support_replies;
+#[cfg(test)]
+mod tests;
 
 pub use age::Age;
 pub use author_visibility::AuthorVisibility;

@@ -13,6 +13,7 @@ use crate::engine::{
 use crate::features::{Registry, RegistryError};
 use crate::filters::{OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
 use crate::gates::KnownViewer;
+use crate::query_hydrators::{Relations, Viewer};
 use crate::selectors::{AppendRemaining, BreakBunches, PageLimit, SortByScore};
 use crate::side_effects::{RecordServed, RecordVisit};
 use crate::sources::ScoredPosts;
@@ -55,6 +56,10 @@ pub fn for_you(
         ..CandidatePipeline::new("ranked_posts", Arc::new(ScoredPosts { pipeline: Arc::clone(&ranking) }))
     };
     let mixer = MixerPipeline {
+        query_hydrators: vec![vec![
+            Arc::new(Viewer { users: Arc::clone(&stores.users) }),
+            Arc::new(Relations { graph: Arc::clone(&stores.graph) }),
+        ]],
         candidate_pipelines: vec![ranked_posts],
         selectors: vec![
             Arc::new(SortByScore),

@@ -4,6 +4,8 @@ mod author_diversity;
 mod feedback_fading;
 mod heuristics;
 mod model;
+#[cfg(test)]
+mod tests;
 mod weighted_sum;
 
 pub use author_diversity::diversity_factors;

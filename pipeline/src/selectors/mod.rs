@@ -8,6 +8,8 @@ mod network_caps;
 mod page;
 mod scoring_candidates;
 mod sort;
+#[cfg(test)]
+mod tests;
 
 pub use append::AppendRemaining;
 pub use best_per_author::BestOutOfNetworkPerAuthor;
