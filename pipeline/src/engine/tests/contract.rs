@@ -133,7 +133,7 @@ async fn a_hanging_component_costs_its_timeout_and_a_request_its_deadline() {
     let outcome = funnel.run(&engine.start(), Arc::default()).await.expect("survived");
     assert_eq!(started.elapsed().as_millis() / 10, 50, "the deadline: {:?}", started.elapsed());
     assert_eq!(outcome.served.query.trail, ["failed"; 3]);
-    assert_eq!(outcome.report.failures(), ["a", "b", "c", "find"]);
+    assert_eq!(outcome.report.failures(), ["a", "b", "bad", "c", "find"]);
 }
 
 #[tokio::test]
