@@ -13,6 +13,7 @@ pub mod features;
 pub mod filters;
 pub mod gates;
 pub mod hydrators;
+pub mod listing;
 #[cfg(feature = "model")]
 pub mod model_client;
 pub mod products;

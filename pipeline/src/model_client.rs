@@ -140,3 +140,53 @@ impl ScorerClient for ModelClient {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ManualClock;
+    use crate::features::{FeaturePlan, families};
+    use crate::testing::{MemoryStores, NOW, candidate, post, query};
+
+    /// Ten tasks, 24 continuous, 8 binary, three embeddings of 16.
+    const CASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/serial");
+
+    #[tokio::test]
+    async fn parts_and_request_columns_do_not_change_what_the_model_says() {
+        let (model, _) = Model::open_case(CASE).expect("the case opens");
+        let stores = MemoryStores::with_users([1, 10, 11, 12]);
+        let registry = Arc::new(Registry::new(families::all(&stores.stores())).expect("fits"));
+        let whole =
+            ModelClient::new(&model, &registry, |builder| builder.max_candidates(100)).expect("built");
+        let in_parts =
+            ModelClient::new(&model, &registry, |builder| builder.max_candidates(3)).expect("built");
+        let clock = Arc::new(ManualClock::new(NOW));
+        let plan = FeaturePlan::new(registry, whole.inputs(), whole.request_columns(), stores, clock)
+            .expect("laid out");
+        let candidates: Vec<_> = (0..10).map(|place| candidate(&post(10 + place % 3, 7 * place))).collect();
+        let mut batch = FeatureBatch::default();
+        plan.fill(&query(&[10]), &candidates, &mut batch);
+        let (batch, first) = whole.score(batch).await;
+        let (_, second) = in_parts.score(batch).await;
+        let (first, second) = (first.expect("scored"), second.expect("scored"));
+        assert_eq!(first, second, "to the bit");
+        assert_eq!(first.rows.len(), 10);
+        assert!(first.rows.iter().flatten().all(|p| (0.0..=1.0).contains(p)), "{:?}", first.rows);
+        assert!(
+            first.rows.iter().any(|row| row != &first.rows[0]),
+            "different posts, different probabilities"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_does_not_fit_is_refused_and_comes_back() {
+        let (model, _) = Model::open_case(CASE).expect("the case opens");
+        let stores = MemoryStores::with_users([]);
+        let registry = Registry::new(families::all(&stores.stores())).expect("fits");
+        let client = ModelClient::new(&model, &registry, |builder| builder).expect("built");
+        let broken = FeatureBatch { candidates: 2, continuous: vec![0.0; 3], ..FeatureBatch::default() };
+        let (batch, answer) = client.score(broken.clone()).await;
+        assert_eq!(batch, broken);
+        assert!(matches!(answer, Err(ScorerError::Refused(_))), "{answer:?}");
+    }
+}

@@ -67,18 +67,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until told otherwise: for tests, replays and generated worlds, whose "now" is the moment
-/// they were generated for.
+/// A clock whose wall time stands still until told otherwise: for tests, replays and generated worlds, whose "now" is
+/// the moment they were generated for. Its monotonic time runs, because latencies are real everywhere.
 #[derive(Debug)]
 pub struct ManualClock {
     now: AtomicI64,
-    start: i64,
+    start: Instant,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Millis) -> Self {
-        Self { now: AtomicI64::new(now.0), start: now.0 }
+        Self { now: AtomicI64::new(now.0), start: Instant::now() }
     }
 
     /// Sets the time, forwards or back.
@@ -98,6 +98,6 @@ impl Clock for ManualClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.now().since(Millis(self.start))
+        self.start.elapsed()
     }
 }

@@ -104,6 +104,11 @@ impl ForYou {
         &self.engine
     }
 
+    /// The ranking that the product shows.
+    pub fn ranking(&self) -> &Arc<RecommendationPipeline<Query, Candidate>> {
+        &self.ranking
+    }
+
     /// All components in the order of execution, the ranking's behind the mixer's.
     pub fn components(&self) -> Vec<ComponentRow> {
         let mut rows = self.product.components();
