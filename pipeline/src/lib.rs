@@ -22,6 +22,8 @@ pub mod scorers;
 pub mod selectors;
 pub mod side_effects;
 pub mod sources;
+#[cfg(feature = "stores")]
+pub mod stores;
 
 #[cfg(test)]
 mod testing;

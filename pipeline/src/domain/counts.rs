@@ -34,6 +34,15 @@ pub struct DecayedCounts {
     totals: [u32; EngagementKind::ALL.len()],
 }
 
+/// What was counted of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KindCounts {
+    /// (half-lives,), as of the counts' moment.
+    pub decayed: [f32; HALF_LIVES_MS.len()],
+    /// Never decayed.
+    pub total: u32,
+}
+
 impl Default for DecayedCounts {
     fn default() -> Self {
         Self { at: Millis(i64::MIN), decayed: Default::default(), totals: Default::default() }
@@ -77,6 +86,26 @@ impl DecayedCounts {
     ) -> [f32; HALF_LIVES_MS.len()] {
         let row = self.decayed[kind.index()];
         std::array::from_fn(|half_life| row[half_life] * factors[half_life])
+    }
+
+    /// Counts from the moment they hold for and the kinds that occurred; what a store that packs counts unpacks.
+    pub fn from_rows(at: Millis, rows: impl IntoIterator<Item = (EngagementKind, KindCounts)>) -> Self {
+        let mut counts = Self { at, ..Self::default() };
+        for (kind, row) in rows {
+            counts.decayed[kind.index()] = row.decayed;
+            counts.totals[kind.index()] = row.total;
+        }
+        counts
+    }
+
+    /// The moment for which the stored sums hold, and the kinds that occurred, in the order of
+    /// [`EngagementKind::ALL`].
+    pub fn rows(&self) -> (Millis, impl Iterator<Item = (EngagementKind, KindCounts)> + '_) {
+        let present = EngagementKind::ALL.into_iter().filter(|kind| self.totals[kind.index()] > 0);
+        let rows = present.map(|kind| {
+            (kind, KindCounts { decayed: self.decayed[kind.index()], total: self.totals[kind.index()] })
+        });
+        (self.at, rows)
     }
 
     /// How many events of one kind there ever were.

@@ -24,7 +24,7 @@ pub use candidate::{
     AuthorFacts, Candidate, CandidateKind, Conversation, Factor, SocialProof, SourceKind, SuggestKind,
 };
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
-pub use counts::{DecayedCounts, HALF_LIVES_MS, PostCounts};
+pub use counts::{DecayedCounts, HALF_LIVES_MS, KindCounts, PostCounts};
 pub use cursor::{Cursor, PageKind};
 pub use embedding::{DenseEmbedding, SparseEmbedding};
 pub use engagement::{Engagement, EngagementKind, Task};

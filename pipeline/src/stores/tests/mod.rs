@@ -1,0 +1,1 @@
+//! Tests of the embedded stores through their traits.
