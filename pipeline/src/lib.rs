@@ -24,6 +24,8 @@ pub mod side_effects;
 pub mod sources;
 #[cfg(feature = "stores")]
 pub mod stores;
+#[cfg(feature = "stores")]
+pub mod world;
 
 #[cfg(test)]
 mod testing;

@@ -15,8 +15,8 @@ use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{List, Relation, TieStrength};
 use crate::domain::{
-    Clock, DenseEmbedding, Engagement, EngagementKind, Millis, Post, PostCounts, PostId, PostRef,
-    User, UserId, ViewerSettings,
+    Clock, DenseEmbedding, Engagement, EngagementKind, Millis, Post, PostCounts, PostId, PostRef, User,
+    UserId, ViewerSettings,
 };
 
 /// What is wrong with a field.
@@ -64,11 +64,11 @@ impl RowProblem {
     }
 
     /// The field names something that is not there.
-    fn missing(field: &'static str, what: &'static str, id: u64) -> Self {
+    pub(crate) fn missing(field: &'static str, what: &'static str, id: u64) -> Self {
         Self::new(field, Flaw::MissingReference { what, id })
     }
 
-    fn duplicate(field: &'static str, key: impl Into<String>) -> Self {
+    pub(crate) fn duplicate(field: &'static str, key: impl Into<String>) -> Self {
         Self::new(field, Flaw::Duplicate { key: key.into() })
     }
 
@@ -124,8 +124,11 @@ impl Base {
         if !user.reputation.is_finite() {
             return Err(RowProblem::invalid("reputation", "a finite number", user.reputation));
         }
-        let settings =
-            if settings == *self.default_settings { Arc::clone(&self.default_settings) } else { settings.into() };
+        let settings = if settings == *self.default_settings {
+            Arc::clone(&self.default_settings)
+        } else {
+            settings.into()
+        };
         if self.accounts.insert(id, Account { user: Arc::new(user), settings }).is_some() {
             return Err(RowProblem::duplicate("id", format!("user {id}")));
         }
@@ -156,7 +159,12 @@ impl Base {
     ///
     /// # Errors
     /// An account is not there, the score is not within 0..=1, or another number is negative or not finite.
-    pub fn add_tie(&mut self, viewer: UserId, author: UserId, strength: TieStrength) -> Result<(), RowProblem> {
+    pub fn add_tie(
+        &mut self,
+        viewer: UserId,
+        author: UserId,
+        strength: TieStrength,
+    ) -> Result<(), RowProblem> {
         let (viewer, to) = (self.slot("viewer", viewer)?, self.slot("author", author)?);
         if !(0.0..=1.0).contains(&strength.score) {
             return Err(RowProblem::invalid("score", "a number from 0 to 1", strength.score));
@@ -255,7 +263,8 @@ impl Base {
         if post.created_at != post.id.made_at() {
             return Err(RowProblem::invalid("created_at", "the time in \"id\"", post.created_at.0));
         }
-        for (field, user) in [("directed_at", post.directed_at), ("exclusive_author", post.exclusive_author)] {
+        for (field, user) in [("directed_at", post.directed_at), ("exclusive_author", post.exclusive_author)]
+        {
             user.map(|user| self.slot(field, user)).transpose()?;
         }
         for user in &post.mentions {

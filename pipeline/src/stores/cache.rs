@@ -77,7 +77,8 @@ mod tests {
     fn old_entries_are_not_given_out_and_cleared_ones_are_gone() {
         let cache = MemoryCache::new(Arc::new(ManualClock::new(Millis(1_000_000))));
         cache.put(UserId(7), vec![scored(1, 999_000), scored(2, 1_000_000)]);
-        let ids = |since| cache.get(UserId(7), Millis(since)).iter().map(|post| post.post_id.0).collect::<Vec<_>>();
+        let ids =
+            |since| cache.get(UserId(7), Millis(since)).iter().map(|post| post.post_id.0).collect::<Vec<_>>();
         assert_eq!(ids(0), [1, 2]);
         assert_eq!(ids(999_500), [2]);
         assert!(ids(1_000_001).is_empty());

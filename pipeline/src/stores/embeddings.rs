@@ -119,8 +119,9 @@ mod tests {
 
     #[test]
     fn a_loaded_post_starts_from_what_was_loaded_and_keeps_the_strongest() {
-        let many: Vec<_> =
-            (0..MAX_COMMUNITIES as u32).map(|community| (0, (community, 10.0 + community as f32))).collect();
+        let many: Vec<_> = (0..MAX_COMMUNITIES as u32)
+            .map(|community| (0, (community, 0.1 + 0.01 * community as f32)))
+            .collect();
         let embeddings = Embeddings {
             users: Csr::new(1, &[(0, (99, 1.0))]),
             post_ids: vec![5],

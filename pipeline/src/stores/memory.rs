@@ -14,7 +14,9 @@ use super::posts::Posts;
 use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{Relation, TieStrength};
-use crate::domain::{Clock, Engagement, EngagementKind, Millis, PostCounts, PostId, User, UserId, ViewerSettings};
+use crate::domain::{
+    Clock, Engagement, EngagementKind, Millis, PostCounts, PostId, User, UserId, ViewerSettings,
+};
 
 /// How much the stores keep.
 #[derive(Clone, Debug)]
@@ -126,7 +128,8 @@ impl Memory {
     pub(super) fn put_user(&self, user: User) {
         self.index.slot_or_add(user.id);
         let id = user.id.0;
-        let settings = self.accounts.with(&id, |account| account.map(|account| Arc::clone(&account.settings)));
+        let settings =
+            self.accounts.with(&id, |account| account.map(|account| Arc::clone(&account.settings)));
         let account = Account { user: Arc::new(user), settings: settings.unwrap_or_default() };
         self.accounts.insert(id, account);
     }

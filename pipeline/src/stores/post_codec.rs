@@ -110,7 +110,8 @@ pub(super) fn decode(id: PostId, bytes: &[u8]) -> Post {
     let language = if has(LANGUAGE) { Language::new(&from.text()) } else { Language::UNKNOWN };
     let mentions =
         if has(MENTIONS) { (0..from.count()).map(|_| UserId(from.varint())).collect() } else { Vec::new() };
-    let mut texts = |bit| if has(bit) { (0..from.count()).map(|_| from.text()).collect() } else { Vec::new() };
+    let mut texts =
+        |bit| if has(bit) { (0..from.count()).map(|_| from.text()).collect() } else { Vec::new() };
     let (hashtags, urls) = (texts(HASHTAGS), texts(URLS));
     Post {
         id,
@@ -197,7 +198,8 @@ pub(super) mod tests {
     use super::*;
 
     fn reference() -> impl Strategy<Value = PostRef> {
-        (any::<u64>(), any::<u64>()).prop_map(|(id, author)| PostRef { id: PostId(id), author: UserId(author) })
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(id, author)| PostRef { id: PostId(id), author: UserId(author) })
     }
 
     /// Any post with the given id.

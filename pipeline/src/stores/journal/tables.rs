@@ -74,7 +74,9 @@ impl Tables {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let database = match path {
-            Some(path) => builder.create(path).map_err(|error| format!("{}: {}", path.display(), text(error)))?,
+            Some(path) => {
+                builder.create(path).map_err(|error| format!("{}: {}", path.display(), text(error)))?
+            }
             None => builder.create_with_backend(InMemoryBackend::new()).map_err(text)?,
         };
         let tables = Self { database };
@@ -125,9 +127,7 @@ impl Tables {
                 posts.remove(post.0).map_err(text)?;
             }
             // Of a deleted post only its id is left to tell its age.
-            posts
-                .retain(|id, value| !value.is_empty() || PostId(id).made_at() >= horizon)
-                .map_err(text)?;
+            posts.retain(|id, value| !value.is_empty() || PostId(id).made_at() >= horizon).map_err(text)?;
             for table in [FEEDBACK, DISMISSALS] {
                 let mut table = transaction.open_table(table).map_err(text)?;
                 table
