@@ -10,7 +10,7 @@ use crate::engine::{
     CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, MixerChoice, MixerPipeline, Product,
     RecommendationPipeline, Report,
 };
-use crate::features::{Registry, RegistryError};
+use crate::features::{FamilyTime, FeaturePlan, Registry, RegistryError};
 use crate::filters::{OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
 use crate::gates::KnownViewer;
 use crate::query_hydrators::{Relations, Viewer};
@@ -23,6 +23,7 @@ pub struct ForYou {
     engine: Arc<Engine>,
     product: Product<Query, Candidate, TimelineResponse>,
     ranking: Arc<RecommendationPipeline<Query, Candidate>>,
+    plan: Arc<FeaturePlan>,
 }
 
 /// Declares For You.
@@ -37,7 +38,10 @@ pub fn for_you(
     clock: Arc<dyn Clock>,
 ) -> Result<ForYou, RegistryError> {
     let engine = Engine::new(Arc::clone(&clock), config.engine.clone());
-    let ranking = Arc::new(scored_posts(config, stores, registry, client, clock)?);
+    let once = client.request_columns();
+    let plan = FeaturePlan::new(registry, client.inputs(), once, Arc::clone(&stores.embeddings), clock)?;
+    let plan = Arc::new(plan);
+    let ranking = Arc::new(scored_posts(config, stores, Arc::clone(&plan), client));
     let users = Arc::clone(&stores.users);
     let history = &stores.history;
     let rule = ProofRule {
@@ -78,7 +82,7 @@ pub fn for_you(
         gates: vec![Arc::new(KnownViewer { users: Arc::clone(&stores.users) })],
         mixers: vec![MixerChoice { applies: |_| true, mixer }],
     };
-    Ok(ForYou { engine, product, ranking })
+    Ok(ForYou { engine, product, ranking, plan })
 }
 
 impl ForYou {
@@ -107,6 +111,11 @@ impl ForYou {
     /// The ranking that the product shows.
     pub fn ranking(&self) -> &Arc<RecommendationPipeline<Query, Candidate>> {
         &self.ranking
+    }
+
+    /// How long each family of features took, all requests together.
+    pub fn feature_times(&self) -> Vec<FamilyTime> {
+        self.plan.times()
     }
 
     /// All components in the order of execution, the ranking's behind the mixer's.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::config::PipelineConfig;
 use crate::domain::stores::Stores;
-use crate::domain::{Candidate, Clock, Query, ScorerClient, SourceKind};
+use crate::domain::{Candidate, Query, ScorerClient, SourceKind};
 use crate::engine::{
     AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline, ScoringPipeline,
     Step,
 };
-use crate::features::{BatchPool, FeaturePlan, Registry, RegistryError};
+use crate::features::{BatchPool, FeaturePlan};
 use crate::filters::{
     Age, AuthorVisibility, CompetitorAuthors, CompetitorUrls, ConversationDuplicates, FeedbackFatigue,
     Hydrated, MutedContent, OutOfNetworkSafety, OwnPosts, PreviouslySeen, PreviouslyServed, ProofRule,
@@ -39,25 +39,19 @@ const PROOF_NAMED: usize = 10;
 /// How soon a support account's reply counts as automatic.
 const AUTOMATIC_REPLY: Duration = Duration::from_secs(60);
 
-/// The scored-posts pipeline.
-///
-/// # Errors
-/// The model takes columns once a request that differ between candidates.
+/// The scored-posts pipeline. `plan` computes what `client`'s model reads.
 pub fn scored_posts(
     config: &PipelineConfig,
     stores: &Stores,
-    registry: Arc<Registry>,
+    plan: Arc<FeaturePlan>,
     client: Arc<dyn ScorerClient>,
-    clock: Arc<dyn Clock>,
-) -> Result<RecommendationPipeline<Query, Candidate>, RegistryError> {
+) -> RecommendationPipeline<Query, Candidate> {
     let ms = Duration::from_millis;
     let Stores { graph, posts, users, engagements, real_graph, embeddings, lists, feedback, history, cache } =
         stores.clone();
     let (fetch, filters) = (&config.fetch, &config.filters);
     let days = |count: u32| DAY * count;
     let fatigue = &config.heuristics.feedback;
-    let once = client.request_columns();
-    let plan = FeaturePlan::new(registry, client.inputs(), once, Arc::clone(&embeddings), clock)?;
     let quality = || Some(Arc::new(QualityFactor::new(fetch.quality_factor.clone())));
     let not_enough = |source| Arc::new(NotEnoughCached { source, enough: fetch.cache.enough_cached });
 
@@ -89,7 +83,7 @@ pub fn scored_posts(
     let mut candidate_pipelines = vec![cached, in_network];
     candidate_pipelines.extend(fetch.backfill.enabled.then_some(backfill));
 
-    Ok(RecommendationPipeline {
+    RecommendationPipeline {
         query_hydrators: vec![vec![
             Arc::new(Viewer { users: Arc::clone(&users) }),
             Arc::new(Relations { graph: Arc::clone(&graph) }),
@@ -189,5 +183,5 @@ pub fn scored_posts(
             Arc::new(RecordImpressions { history }),
         ],
         ..RecommendationPipeline::new("scored_posts")
-    })
+    }
 }

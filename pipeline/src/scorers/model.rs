@@ -13,7 +13,7 @@ use crate::features::{BatchPool, FeaturePlan};
 /// Computes the features that the model reads, asks it once for all candidates, and weighs its answer.
 pub struct Model {
     /// The features.
-    pub plan: FeaturePlan,
+    pub plan: Arc<FeaturePlan>,
     /// The model.
     pub client: Arc<dyn ScorerClient>,
     /// The weights.
