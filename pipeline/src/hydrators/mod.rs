@@ -5,6 +5,8 @@ mod conversation;
 mod in_network;
 mod related_posts;
 mod social_proof;
+#[cfg(test)]
+mod tests;
 
 pub use authors::Authors;
 pub use conversation::Conversations;

@@ -8,10 +8,11 @@ use super::{ForYou, TimelineResponse, for_you};
 use crate::config::PipelineConfig;
 use crate::domain::stores::{FeedbackStore, HistoryStore, Relation, SocialGraph};
 use crate::domain::{
-    Cursor, Feedback, FeedbackKind, ManualClock, PostId, RequestFacts, ScorerClient, SourceKind, UserId,
+    Candidate, Cursor, Feedback, FeedbackKind, ManualClock, PostId, Query, RequestFacts, ScorerClient,
+    SourceKind, SuggestKind, UserId,
 };
-use crate::engine::{FailureKind, StageKind, Status};
-use crate::features::{Registry, families};
+use crate::engine::{CandidatePipeline, FailOpen, Failure, FailureKind, Scope, StageKind, Status};
+use crate::features::{FeaturePlan, Registry, families};
 use crate::testing::{
     Answer, HashModel, MemoryStores, NOW, VIEWER, config, hours, id_before, post, quote, reply, repost,
 };
@@ -258,4 +259,56 @@ async fn every_candidate_is_accounted_for_at_every_stage() {
     }
     assert_eq!(expected, 50);
     assert_eq!(response.posts.len(), 35);
+}
+
+/// Gives posts that do not exist, twice each, under wrong authors, with scores that are no numbers; and the viewer's own.
+struct Garbage;
+crate::component!(Garbage, "garbage", "gives rubbish");
+
+#[async_trait::async_trait]
+impl crate::engine::Source<Query, Candidate> for Garbage {
+    async fn fetch(&self, _: &Query, _: Scope<'_, Candidate>) -> Result<Vec<Candidate>, Failure> {
+        let mut rubbish = Vec::new();
+        for id in [0, 1, u64::MAX, id_before(hours(1), 7).0] {
+            for author in [VIEWER, UserId(u64::MAX), UserId(10)] {
+                let mut candidate =
+                    Candidate::new(PostId(id), author, SourceKind::Similar, SuggestKind::SimilarContent);
+                candidate.light_score = f32::NAN;
+                candidate.score = f64::INFINITY;
+                rubbish.push(candidate);
+            }
+        }
+        Ok(rubbish)
+    }
+}
+
+#[tokio::test]
+async fn a_source_of_rubbish_leaves_the_rest_as_it_was() {
+    let serve = async |rubbish: bool| {
+        let world = world();
+        let stores = world.stores.stores();
+        let registry = Arc::new(Registry::new(families::all(&stores)).expect("the families fit"));
+        let client = Arc::clone(&world.model) as Arc<dyn ScorerClient>;
+        let once = client.request_columns();
+        let embeddings = Arc::clone(&stores.embeddings);
+        let plan = FeaturePlan::new(registry, client.inputs(), once, embeddings, world.clock.clone())
+            .expect("laid out");
+        let mut ranking = super::scored_posts(&config(), &stores, Arc::new(plan), client);
+        if rubbish {
+            let pipeline = CandidatePipeline {
+                fail_open: FailOpen::Always,
+                ..CandidatePipeline::new("garbage", Arc::new(Garbage))
+            };
+            ranking.candidate_pipelines.insert(0, pipeline);
+        }
+        let query = Arc::new(Query::new(VIEWER, NOW, RequestFacts::default()));
+        let outcome =
+            ranking.run(&world.product.engine().start(), query).await.expect("the request survives");
+        let ids: Vec<_> = outcome.served.selected.iter().map(|c| (c.post_id, c.score.to_bits())).collect();
+        (ids, outcome.served.removed.len())
+    };
+    let (clean, removed) = serve(false).await;
+    let (with_rubbish, removed_with) = serve(true).await;
+    assert_eq!(clean, with_rubbish);
+    assert_eq!(removed_with, removed + 12, "all of it accounted for");
 }

@@ -4,6 +4,8 @@ mod backfill;
 mod cached;
 mod in_network;
 mod scored_posts;
+#[cfg(test)]
+mod tests;
 
 pub use backfill::Backfill;
 pub use cached::Cached;
