@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let started = Instant::now();
     let world = match &arguments.world {
         Some(folder) => World::open(Some(folder))?,
-        None => setup::generate_world(WorldConfig::sized(arguments.users, arguments.posts))?,
+        None => World::generate(WorldConfig::sized(arguments.users, arguments.posts))?,
     };
     let mut out = std::io::stdout().lock();
     let (users, posts) = world.embedded.sizes();

@@ -6,7 +6,7 @@ use maskrank_pipeline::listing;
 use maskrank_pipeline::world::WorldConfig;
 
 use crate::Outcome;
-use crate::setup::{self, ModelArguments};
+use crate::setup::{ModelArguments, World};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let model = ModelArguments { model: "none".to_owned(), config: arguments.config.clone() };
-    let world = setup::generate_world(WorldConfig::sized(10, 10))?;
+    let world = World::generate(WorldConfig::sized(10, 10))?;
     let timeline = model.timeline(world, &model.pipeline_config()?)?;
     let document = listing::document(&timeline.product.components(), &timeline.registry.rows());
     std::io::stdout().lock().write_all(document.as_bytes())?;

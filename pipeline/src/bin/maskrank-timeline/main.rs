@@ -11,6 +11,7 @@ mod stand_in;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use maskrank_pipeline::world::cli;
 
 /// Ranks timelines: candidates, hydration, filters, the Heavy Ranker, selection.
 #[derive(Parser)]
@@ -26,6 +27,9 @@ enum Command {
     ForYou(for_you::Arguments),
     /// Follow, block or mute an account, or ask to see fewer of its posts
     Act(act::Arguments),
+    /// Generate a world, or import one from files
+    #[command(subcommand)]
+    World(cli::WorldCommand),
     /// Measure requests: how long each stage takes, in a closed or an open loop
     Bench(bench::Arguments),
     /// List the components of the pipelines and the feature families, in the order of execution
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::ForYou(arguments) => for_you::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),
+        Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Components(arguments) => components::run(&arguments),
     };

@@ -13,7 +13,7 @@ use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::model_client::ModelClient;
 use maskrank_pipeline::products::{ForYou, for_you};
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
-use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
+use maskrank_pipeline::world::{self, LoadedWorld, WorldConfig};
 
 use crate::stand_in::StandIn;
 
@@ -97,57 +97,27 @@ impl ModelArguments {
     }
 }
 
-/// Opens the small world that needs no files but its journal, which is made on first use in the cache folder.
-pub(crate) fn open_small_world() -> Result<World, Box<dyn std::error::Error>> {
-    let folder = cache_folder()?.join("timeline-small");
-    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-    let config = WorldConfig::default();
-    let clock = Arc::new(ManualClock::new(config.now));
-    let world = LoadedWorld::generate(config)?;
-    let embedded =
-        Embedded::open(world.base, &folder.join("journal.redb"), clock.clone(), StoreOptions::default())?;
-    Ok(World::new(embedded, clock))
-}
-
-/// A generated world in memory that leaves nothing behind.
-pub(crate) fn generate_world(config: WorldConfig) -> Result<World, Box<dyn std::error::Error>> {
-    let clock = Arc::new(ManualClock::new(config.now));
-    let world = LoadedWorld::generate(config)?;
-    let embedded = Embedded::in_memory(world.base, clock.clone(), StoreOptions::default())?;
-    Ok(World::new(embedded, clock))
-}
-
 impl World {
-    fn new(embedded: Embedded, clock: Arc<ManualClock>) -> Self {
-        let embedded = Arc::new(embedded);
-        Self { stores: Arc::clone(&embedded).stores(), embedded, clock }
+    /// The world in a folder, else the small one, which is generated into the cache folder on first use.
+    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Box<dyn std::error::Error>> {
+        let options = StoreOptions::default();
+        let world = match folder {
+            Some(folder) => world::World::open(folder, options)?,
+            None => world::World::open_default(options)?,
+        };
+        Ok(Self { stores: Arc::clone(&world.stores).stores(), embedded: world.stores, clock: world.clock })
     }
 
-    /// The world in a folder, else the small one.
-    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Box<dyn std::error::Error>> {
-        match folder {
-            None => open_small_world(),
-            Some(folder) => Err(format!("{}: worlds in folders are not read yet", folder.display()).into()),
-        }
+    /// A generated world in memory that leaves nothing behind.
+    pub(crate) fn generate(config: WorldConfig) -> Result<Self, Box<dyn std::error::Error>> {
+        let clock = Arc::new(ManualClock::new(config.now));
+        let world = LoadedWorld::generate(config)?;
+        let embedded = Arc::new(Embedded::in_memory(world.base, clock.clone(), StoreOptions::default())?);
+        Ok(Self { stores: Arc::clone(&embedded).stores(), embedded, clock })
     }
 }
 
 /// A runtime with a worker for each core.
 pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_time().build()
-}
-
-/// `$MASKRANK_CACHE`, else `$XDG_CACHE_HOME/maskrank`, else `~/.cache/maskrank`.
-fn cache_folder() -> Result<PathBuf, String> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(path) = variable("MASKRANK_CACHE") {
-        return Ok(path);
-    }
-    if let Some(path) = variable("XDG_CACHE_HOME") {
-        return Ok(path.join("maskrank"));
-    }
-    if let Some(path) = variable("HOME").or_else(|| variable("USERPROFILE")) {
-        return Ok(path.join(".cache").join("maskrank"));
-    }
-    Err("no cache folder: set MASKRANK_CACHE to a folder that can be written".to_owned())
 }
