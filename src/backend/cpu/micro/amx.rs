@@ -9,12 +9,11 @@
 //! tile configuration before, and releases it after, a stretch of work ([`Session`]).
 
 use std::arch::asm;
-use std::arch::x86_64::__cpuid_count;
 use std::marker::PhantomData;
 
 use half::bf16;
 
-use super::super::isa::Avx512Bf16;
+use super::super::isa::{Avx512Bf16, cpuid};
 use super::avx512_bf16::pair_index;
 use super::{Kernel, PANEL, STRIP, Tile};
 
@@ -37,7 +36,7 @@ impl AmxBf16 {
         // CPUID leaf 7, EDX: bit 22 is AMX-BF16, bit 24 AMX-TILE.
         const BITS: u32 = 1 << 22 | 1 << 24;
         let vectors = Avx512Bf16::detect().ok_or(Denied::Absent)?;
-        if __cpuid_count(7, 0).edx & BITS != BITS {
+        if cpuid(7).edx & BITS != BITS {
             return Err(Denied::Absent);
         }
         match request_permission() {
