@@ -13,7 +13,7 @@ use crate::{Backend, Error, Result};
 use super::adapter;
 
 /// How long one submission may take before the device counts as hung.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An open device. Dropping it frees all that was made with it.
 pub(crate) struct Gpu {

@@ -6,7 +6,6 @@
 //! buffers and bind groups exist from the start.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use wgpu::{
     BindGroup, BindingResource, Buffer, BufferBinding, BufferDescriptor, BufferUsages, CommandEncoder,
@@ -17,15 +16,12 @@ use crate::{Result, Scores, Status};
 
 use super::super::{Call, Lane};
 use super::executor::{Constants, WgpuExecutor};
+use super::mapping::Mapping;
 use super::params::FeaturizeParams;
 use super::pipelines::Kernel;
 use super::schedule::{Matrix, Work};
 use super::timing::Timing;
 use super::upload::{self, REQUEST_WORDS};
-
-const PENDING: u8 = 0;
-const MAPPED: u8 = 1;
-const FAILED: u8 = 2;
 
 /// Bytes of each part of a staging buffer, which are also the sizes of the buffers that they are copied to.
 #[derive(Clone, Copy)]
@@ -47,8 +43,8 @@ struct Slot {
     staging: Buffer,
     readback: Buffer,
     /// State of each one's mapping.
-    staging_state: Arc<AtomicU8>,
-    readback_state: Arc<AtomicU8>,
+    staging_state: Mapping,
+    readback_state: Mapping,
     /// The chunk that is under way: its submission, first row and rows.
     under_way: Option<(SubmissionIndex, usize, usize)>,
 }
@@ -174,8 +170,8 @@ impl WgpuLane {
                     outputs_size,
                     BufferUsages::MAP_READ | BufferUsages::COPY_DST,
                 )?,
-                staging_state: Arc::new(AtomicU8::new(MAPPED)),
-                readback_state: Arc::new(AtomicU8::new(PENDING)),
+                staging_state: Mapping::mapped(),
+                readback_state: Mapping::mapped(),
                 under_way: None,
             })
         };
@@ -230,7 +226,7 @@ impl WgpuLane {
             shared.params(&dispatch.work, rows.len(), call.calibrated, params);
         }
         let staging = &self.slots[slot].staging;
-        if self.slots[slot].staging_state.load(Ordering::Acquire) != MAPPED {
+        if !self.slots[slot].staging_state.wait() {
             return Err(shared.gpu.error("map staging memory", "an earlier batch on this lane failed"));
         }
         let mut view = staging
@@ -292,8 +288,8 @@ impl WgpuLane {
         }
         let submission = shared.gpu.queue.submit([encoder.finish()]);
         let slot = &mut self.slots[slot];
-        map(&slot.readback, MapMode::Read, &slot.readback_state);
-        map(&slot.staging, MapMode::Write, &slot.staging_state);
+        slot.readback_state.start(&slot.readback, MapMode::Read);
+        slot.staging_state.start(&slot.staging, MapMode::Write);
         slot.under_way = Some((submission, first, rows));
     }
 
@@ -340,7 +336,7 @@ impl WgpuLane {
         let gpu = &self.shared.gpu;
         gpu.wait("score a batch", submission)?;
         let slot = &self.slots[slot];
-        if slot.readback_state.load(Ordering::Acquire) != MAPPED {
+        if !slot.readback_state.wait() {
             return Err(gpu.error("read the scores", "the outputs could not be mapped"));
         }
         let view =
@@ -405,14 +401,6 @@ impl Lane for WgpuLane {
         self.finish(slot, call, scores)?;
         self.finish(1 - slot, call, scores)
     }
-}
-
-fn map(buffer: &Buffer, mode: MapMode, state: &Arc<AtomicU8>) {
-    state.store(PENDING, Ordering::Release);
-    let state = Arc::clone(state);
-    buffer.map_async(mode, .., move |result| {
-        state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
-    });
 }
 
 fn copy_floats(words: &[u32], into: &mut [f32]) {

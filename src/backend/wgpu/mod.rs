@@ -9,6 +9,7 @@ mod adapter;
 mod device;
 mod executor;
 mod lane;
+mod mapping;
 mod pack;
 mod params;
 mod pipelines;

@@ -1,14 +1,12 @@
 //! One kernel alone, on operands of the caller's choice: how the self-test and the tests reach a kernel. Buffers are
 //! made for the occasion; nothing here is on a request's path.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePassDescriptor, MapMode};
 
 use crate::Result;
 
 use super::device::Gpu;
+use super::mapping::Mapping;
 use super::pipelines::{Access, Kernel, Pipelines};
 
 /// Runs `kernel` once. `operands` are the bindings from 1 on; returns the contents of those that it writes.
@@ -66,20 +64,18 @@ pub(crate) fn run(
         }
         gpu.queue.submit([encoder.finish()])
     })?;
-    let mapped: Vec<Arc<AtomicBool>> = readbacks
+    let mappings: Vec<Mapping> = readbacks
         .iter()
         .map(|readback| {
-            let mapped = Arc::new(AtomicBool::new(false));
-            let flag = Arc::clone(&mapped);
-            readback
-                .map_async(MapMode::Read, .., move |result| flag.store(result.is_ok(), Ordering::Release));
-            mapped
+            let mapping = Mapping::mapped();
+            mapping.start(readback, MapMode::Read);
+            mapping
         })
         .collect();
     gpu.wait(&operation, submission)?;
     let mut contents = Vec::new();
-    for ((readback, mapped), (_, size)) in readbacks.iter().zip(mapped).zip(written) {
-        if !mapped.load(Ordering::Acquire) {
+    for ((readback, mapping), (_, size)) in readbacks.iter().zip(mappings).zip(written) {
+        if !mapping.wait() {
             return Err(gpu.error(&operation, "the output could not be mapped"));
         }
         let view = readback.get_mapped_range(..).map_err(|e| gpu.error(&operation, e.to_string()))?;

@@ -9,6 +9,7 @@ use wgpu::{
 use crate::Result;
 
 use super::device::Gpu;
+use super::mapping::Mapping;
 
 pub(crate) struct Timing {
     pub(crate) queries: QuerySet,
@@ -63,10 +64,14 @@ impl Timing {
     /// # Errors
     /// A lost device.
     pub(crate) fn read(&self, gpu: &Gpu) -> Result<Vec<f64>> {
-        self.readback.map_async(MapMode::Read, .., |_| {});
+        let mapping = Mapping::mapped();
+        mapping.start(&self.readback, MapMode::Read);
         gpu.device
             .poll(PollType::wait_indefinitely())
             .map_err(|e| gpu.error("read kernel times", e.to_string()))?;
+        if !mapping.wait() {
+            return Err(gpu.error("read kernel times", "the timestamps could not be mapped"));
+        }
         let view =
             self.readback.get_mapped_range(..).map_err(|e| gpu.error("read kernel times", e.to_string()))?;
         let ticks: Vec<u64> = view
