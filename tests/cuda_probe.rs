@@ -40,7 +40,8 @@ fn maskrank(library: &Path, arguments: &[&str]) -> Output {
 
 /// Both streams as text, after checking that the program ended by itself and did not panic.
 fn said(what: &str, output: &Output) -> String {
-    let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let all =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.code().is_some(), "{what}: ended by a signal: {all}");
     assert!(!all.contains("panicked"), "{what}: {all}");
     all

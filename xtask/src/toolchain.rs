@@ -19,7 +19,9 @@ impl Toolchain {
         }
         let pinned = read(&root.join(REQUIREMENTS))?;
         if read(&folder(root).join(STAMP)).ok().as_deref() != Some(pinned.as_str()) {
-            return Err(format!("the toolchain is not what {REQUIREMENTS} pins: run `cargo xtask cuda-toolchain`"));
+            return Err(format!(
+                "the toolchain is not what {REQUIREMENTS} pins: run `cargo xtask cuda-toolchain`"
+            ));
         }
         Ok(found)
     }
@@ -67,7 +69,15 @@ pub(crate) fn install(root: &Path) -> Result<(), String> {
         std::fs::remove_dir_all(&into).map_err(|e| format!("cannot remove {}: {e}", into.display()))?;
     }
     let status = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"])
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--require-hashes",
+        ])
         .args(["--only-binary", ":all:", "--root-user-action", "ignore", "--target"])
         .arg(&into)
         .arg("--requirement")

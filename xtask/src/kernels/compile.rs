@@ -54,7 +54,8 @@ pub(crate) fn compile(toolchain: &Toolchain, target: &Target, jobs: &[Job]) -> R
     let lines: &[&str] = if target.is_ptx { &["--generate-line-info"] } else { &[] };
     // The two passes of the front end are independent: one process each.
     std::thread::scope(|scope| {
-        let info = scope.spawn(|| nvrtc(toolchain, target, jobs, &["-DMASKRANK_LAUNCH_INFO"], |job| &job.info));
+        let info =
+            scope.spawn(|| nvrtc(toolchain, target, jobs, &["-DMASKRANK_LAUNCH_INFO"], |job| &job.info));
         let front = match target.compiler {
             Compiler::Nvrtc12 => nvrtc(toolchain, target, jobs, lines, |job| &job.ptx),
             Compiler::Nvcc13 => jobs.iter().try_for_each(|job| nvcc(toolchain, target, job)),
@@ -223,5 +224,9 @@ fn run(command: &mut Command) -> Result<String, String> {
     if output.status.success() {
         return Ok(text);
     }
-    Err(format!("{command:?} ended with {}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    Err(format!(
+        "{command:?} ended with {}\n{text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }

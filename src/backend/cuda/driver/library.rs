@@ -2,6 +2,7 @@
 //!
 //! Nothing is linked and nothing is resolved later, so a missing library, a stub, or a driver that is too old is a
 //! typed reason and never a panic, whatever the panic strategy of the program is.
+#![cfg_attr(test, allow(dead_code, reason = "unit tests bring a driver of their own and open no library"))]
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
@@ -109,9 +110,6 @@ macro_rules! driver {
             )*
         }
 
-        /// Names of all functions, for messages and tests.
-        #[cfg(test)]
-        pub(crate) const SYMBOLS: &[&str] = &[$($symbol),*];
     };
 }
 

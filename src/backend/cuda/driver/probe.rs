@@ -104,12 +104,12 @@ impl fmt::Display for Reason {
 
 /// Every usable GPU, in the driver's order; at least one.
 pub(crate) fn find(name: Option<&str>) -> Result<Vec<Found>, Reason> {
-    #[cfg(not(test))]
-    let driver = Driver::open().map_err(Reason::Driver)?;
     // Unit tests run the whole runtime on the PTX interpreter.
     #[cfg(test)]
-    let driver = crate::backend::cuda::tests::machine::driver();
-    find_with(driver, name)
+    let open = || Ok(crate::backend::cuda::tests::machine::driver());
+    #[cfg(not(test))]
+    let open = Driver::open;
+    find_with(open().map_err(Reason::Driver)?, name)
 }
 
 fn find_with(driver: Driver, name: Option<&str>) -> Result<Vec<Found>, Reason> {

@@ -2,9 +2,9 @@
 //!
 //! It refuses machine code, as a driver does with machine code of another GPU, so the loader goes on to PTX. Device
 //! memory starts poisoned; a fault of the interpreter (a race, a read of unwritten or foreign memory) fails the
-//! launch, and its text becomes the driver's description of the error. Entries that ran are recorded.
+//! launch, and its text becomes the driver's description of the error.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,7 +34,6 @@ struct Machine {
     names: HashMap<(usize, String), usize>,
     graphs: Vec<Vec<Kernel>>,
     fault: CString,
-    ran: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -56,11 +55,6 @@ fn with<T>(f: impl FnOnce(&mut Machine) -> T) -> T {
     f(lock().get_or_insert_with(Machine::default))
 }
 
-/// Entries that have run to their end since the program started.
-pub(in crate::backend::cuda) fn ran() -> BTreeSet<String> {
-    with(|machine| machine.ran.clone())
-}
-
 impl Machine {
     /// The buffer that holds an address, and the offset in it.
     fn find(&self, at: Address) -> (BufferId, usize) {
@@ -78,10 +72,7 @@ impl Machine {
             .shared(kernel.shared)
             .arg(Arg::Bytes(kernel.parameters.clone()));
         match launch.run(&mut self.gpu) {
-            Ok(_) => {
-                self.ran.insert(format!("{} {name}", module.target()));
-                SUCCESS
-            }
+            Ok(_) => SUCCESS,
             Err(fault) => {
                 self.fault = CString::new(format!("{name}: {fault}")).expect("no zero bytes in a message");
                 ERROR_LAUNCH
@@ -104,11 +95,15 @@ unsafe fn kernel(machine: &Machine, kernel: *const KernelNode) -> Kernel {
     Kernel { function, grid: node.grid, block: node.block, shared: node.shared_bytes as usize, parameters }
 }
 
+// The bodies of unsafe functions: those that use no pointer need no unsafe operation.
 macro_rules! functions {
     ($($name:ident($($argument:ident: $kind:ty),*) $body:block)*) => {
         $(unsafe extern "C" fn $name($($argument: $kind),*) -> Code {
+            #[allow(unused_unsafe, reason = "some functions take no pointers")]
             // SAFETY: called by the driver wrappers only, with pointers that are valid for the API's function.
-            unsafe { $body }
+            unsafe {
+                $body
+            }
         })*
 
         /// The interpreter as a driver.
