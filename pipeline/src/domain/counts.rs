@@ -115,8 +115,11 @@ impl DecayedCounts {
 }
 
 /// `2^-(Δt / half-life)` for each half-life; 1 when time did not pass or went back.
-fn decay_factors(from: Millis, to: Millis) -> [f32; HALF_LIVES_MS.len()] {
+pub(crate) fn decay_factors(from: Millis, to: Millis) -> [f32; HALF_LIVES_MS.len()] {
     let passed = to.0.saturating_sub(from.0).max(0) as f64;
+    if passed == 0.0 {
+        return [1.0; HALF_LIVES_MS.len()];
+    }
     HALF_LIVES_MS.map(|half_life| (-passed / half_life as f64).exp2() as f32)
 }
 

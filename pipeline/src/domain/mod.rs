@@ -24,6 +24,7 @@ pub use candidate::{
     AuthorFacts, Candidate, CandidateKind, Conversation, Factor, SocialProof, SourceKind, SuggestKind,
 };
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub(crate) use counts::decay_factors;
 pub use counts::{DecayedCounts, HALF_LIVES_MS, KindCounts, PostCounts};
 pub use cursor::{Cursor, PageKind};
 pub use embedding::{DenseEmbedding, SparseEmbedding};

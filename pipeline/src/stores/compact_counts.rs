@@ -4,7 +4,7 @@
 //! engagement, and most others two or three kinds. One event is kept as itself; several as the rows of the kinds that
 //! occurred. Both give back the very same [`DecayedCounts`] as counting into it directly would have.
 
-use crate::domain::{DecayedCounts, EngagementKind, KindCounts, Millis};
+use crate::domain::{DecayedCounts, EngagementKind, KindCounts, Millis, decay_factors};
 
 /// Counts of one key.
 #[derive(Clone, Debug, Default)]
@@ -25,24 +25,41 @@ pub(super) struct Rows {
     rows: Vec<(EngagementKind, KindCounts)>,
 }
 
+impl Rows {
+    /// [`DecayedCounts::add`] over the kinds that are there.
+    fn add(&mut self, kind: EngagementKind, at: Millis) {
+        if at > self.at {
+            let factors = decay_factors(self.at, at);
+            for (_, row) in &mut self.rows {
+                row.decayed.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+            }
+            self.at = at;
+        }
+        let late = decay_factors(at, self.at);
+        let place = self.rows.partition_point(|(other, _)| *other < kind);
+        if self.rows.get(place).is_none_or(|(other, _)| *other != kind) {
+            // One more than before: most keys never see another kind.
+            self.rows.reserve_exact(1);
+            self.rows.insert(place, (kind, KindCounts::default()));
+        }
+        let row = &mut self.rows[place].1;
+        row.decayed.iter_mut().zip(late).for_each(|(value, factor)| *value += factor);
+        row.total = row.total.saturating_add(1);
+    }
+}
+
 impl CompactCounts {
     /// Counts one event.
     pub(super) fn add(&mut self, kind: EngagementKind, at: Millis) {
-        if let Self::Empty = self {
-            *self = Self::One(kind, at);
-            return;
-        }
-        let mut counts = self.expand();
-        counts.add(kind, at);
-        let (at, present) = counts.rows();
-        let rows: Vec<_> = present.collect();
         match self {
-            // Most additions are of a kind that is there: keep the memory.
-            Self::Many(old) if old.rows.len() == rows.len() => {
-                old.at = at;
-                old.rows.copy_from_slice(&rows);
+            Self::Empty => *self = Self::One(kind, at),
+            Self::One(first_kind, first_at) => {
+                let mut rows = Rows { at: Millis(i64::MIN), rows: Vec::new() };
+                rows.add(*first_kind, *first_at);
+                rows.add(kind, at);
+                *self = Self::Many(Box::new(rows));
             }
-            _ => *self = Self::Many(Box::new(Rows { at, rows })),
+            Self::Many(rows) => rows.add(kind, at),
         }
     }
 

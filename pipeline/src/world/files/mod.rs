@@ -24,3 +24,6 @@ pub use folder::{Manifest, World, default_folder, generate, import};
 pub use read::load;
 pub use tables::describe;
 pub use write::{FileFormat, WorldWriter};
+
+#[cfg(test)]
+mod tests;
