@@ -45,8 +45,8 @@ pub(super) struct GemmOp {
     pub(super) strips: usize,
     /// (32 · strips), zeros where the output has padding.
     pub(super) bias: Vec<f32>,
-    /// (32 · strips), where the sums are scaled before the bias is added.
-    pub(super) scale: Option<Vec<f32>>,
+    /// (32 · strips); what the sums are multiplied by before the bias is added, ones where there is no scale.
+    pub(super) scale: Vec<f32>,
     pub(super) epilogue: GemmEpilogue,
 }
 
@@ -121,7 +121,8 @@ impl<K: Kernel> Program<K> {
                             columns
                         };
                         let (scale, bias) = group.linear.scale_and_bias();
-                        let (scale, bias) = (scale.map(spread), spread(bias));
+                        let bias = spread(bias);
+                        let scale = scale.map_or_else(|| vec![1.0; columns], spread);
                         let epilogue = match &group.epilogue {
                             Epilogue::Bias => GemmEpilogue::Bias,
                             Epilogue::BiasRelu => GemmEpilogue::Relu,

@@ -115,7 +115,7 @@ impl Kernel for AmxBf16 {
 
     const PANELS: usize = 2;
     // 32 KiB of B.
-    const CHUNK: usize = 512;
+    const CHUNK: usize = 1408;
 
     fn isa(self) -> Avx512Bf16 {
         self.0
@@ -165,15 +165,18 @@ unsafe fn two_panels(tile: &Tile<bf16>) {
             ".p2align 5",
             "2:",
             "tileloadd tmm4, [{a0} + {line}*1]",
+            "prefetcht1 [{ahead}]",
             "tileloadd tmm6, [{b} + {line}*1]",
             "tdpbf16ps tmm0, tmm4, tmm6",
-            "prefetcht1 [{ahead}]",
+            "prefetcht1 [{ahead} + 64]",
             "tileloadd tmm7, [{b} + {line}*1 + 1024]",
             "tdpbf16ps tmm1, tmm4, tmm7",
+            "prefetcht1 [{ahead} + 128]",
             "tileloadd tmm5, [{a1} + {line}*1]",
             "tdpbf16ps tmm2, tmm5, tmm6",
-            "add {ahead}, {step}",
+            "prefetcht1 [{ahead} + 192]",
             "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {ahead}, {step}",
             "add {a0}, 1024",
             "add {a1}, 1024",
             "add {b}, 2048",
@@ -193,7 +196,7 @@ unsafe fn two_panels(tile: &Tile<bf16>) {
             b = inout(reg) tile.b => _,
             n = inout(reg) tile.columns / 32 => _,
             ahead = inout(reg) tile.ahead => _,
-            step = in(reg) 64usize,
+            step = in(reg) tile.ahead_lines * 64 / (tile.columns / 32),
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),

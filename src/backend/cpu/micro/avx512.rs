@@ -4,12 +4,12 @@
 //! ports for 10 loads, so the ports are the limit. Fewer rows use the same lanes with fewer accumulators.
 
 use std::arch::x86_64::{
-    _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
     _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::super::isa::{Avx512, Avx512Bf16};
-use super::{F32Tile, PANEL, STRIP, Tile};
+use super::{F32Tile, PANEL, STRIP, Tile, fetch};
 
 impl F32Tile for Avx512 {
     #[inline(always)]
@@ -47,10 +47,17 @@ unsafe fn tile_avx512(tile: &Tile<f32>) {
 #[target_feature(enable = "avx512f")]
 unsafe fn rows<const R: usize>(tile: &Tile<f32>, row: usize) -> usize {
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
-    let mut ahead = tile.ahead;
-    for line in 0..tile.columns / PANEL {
+    // This group's share of the weights to come, spread over the steps.
+    let share = tile.ahead_lines * R / tile.rows;
+    let mut ahead = tile.ahead.wrapping_add(tile.ahead_lines * row / tile.rows * 64);
+    let steps = tile.columns / PANEL;
+    let each = share.div_ceil(steps);
+    for line in 0..steps {
+        for _ in 0..each {
+            fetch(ahead);
+            ahead = ahead.wrapping_add(64);
+        }
         // SAFETY: `line · 16 + k` is below `columns`, `row + R` at most 16: inside what the caller vouches for.
-        // Prefetches read nothing.
         unsafe {
             let a = tile.a.add(line * PANEL * PANEL + row * PANEL);
             let b = tile.b.add(line * PANEL * STRIP);
@@ -61,12 +68,6 @@ unsafe fn rows<const R: usize>(tile: &Tile<f32>, row: usize) -> usize {
                     let a = _mm512_set1_ps(*a.add(r * PANEL + k));
                     sums[0] = _mm512_fmadd_ps(a, b0, sums[0]);
                     sums[1] = _mm512_fmadd_ps(a, b1, sums[1]);
-                }
-                if R < 8 {
-                    // Few rows: the weights are what takes time.
-                    _mm_prefetch::<_MM_HINT_T1>(ahead.cast());
-                    _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(64).cast());
-                    ahead = ahead.wrapping_add(128);
                 }
             }
         }

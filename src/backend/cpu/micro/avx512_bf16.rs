@@ -4,7 +4,7 @@
 //! are broadcast as 32 bits.
 
 use std::arch::x86_64::{
-    __m512bh, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
@@ -12,7 +12,7 @@ use std::mem::transmute;
 use half::bf16;
 
 use super::super::isa::Avx512Bf16;
-use super::{Kernel, PANEL, STRIP, Tile};
+use super::{Kernel, PANEL, STRIP, Tile, fetch};
 
 /// K columns of a line, 32; pairs of them, 16.
 const LINE: usize = 32;
@@ -76,10 +76,18 @@ unsafe fn tile_dot(tile: &Tile<bf16>) {
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn rows<const R: usize>(tile: &Tile<bf16>, row: usize) -> usize {
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
-    let mut ahead = tile.ahead;
-    for line in 0..tile.columns / LINE {
+    // This group's share of the weights to come, spread over the steps.
+    let share = tile.ahead_lines * R / tile.rows;
+    let mut ahead = tile.ahead.wrapping_add(tile.ahead_lines * row / tile.rows * 64);
+    let steps = tile.columns / LINE;
+    let each = share.div_ceil(steps);
+    for line in 0..steps {
+        for _ in 0..each {
+            fetch(ahead);
+            ahead = ahead.wrapping_add(64);
+        }
         // SAFETY: `line · 32 + 2 · pair + 1` is below `columns`, `row + R` at most 16: inside what the caller
-        // vouches for; pairs are 4-byte aligned in a line. Prefetches read nothing.
+        // vouches for; pairs are 4-byte aligned in a line.
         unsafe {
             let a = tile.a.add(line * PANEL * LINE + row * LINE);
             let b = tile.b.add(line * LINE * STRIP);
@@ -91,12 +99,6 @@ unsafe fn rows<const R: usize>(tile: &Tile<bf16>, row: usize) -> usize {
                     let a: __m512bh = transmute(_mm512_set1_epi32(a));
                     sums[0] = _mm512_dpbf16_ps(sums[0], a, b0);
                     sums[1] = _mm512_dpbf16_ps(sums[1], a, b1);
-                }
-                if R < 8 {
-                    // Few rows: the weights are what takes time.
-                    _mm_prefetch::<_MM_HINT_T1>(ahead.cast());
-                    _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(64).cast());
-                    ahead = ahead.wrapping_add(128);
                 }
             }
         }

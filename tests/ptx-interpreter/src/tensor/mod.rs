@@ -1,0 +1,5 @@
+//! Matrix instructions of a warp.
+
+pub(crate) mod fragments;
+mod ldmatrix;
+mod mma;
