@@ -17,6 +17,9 @@
 //! ```
 
 mod architecture;
+#[cfg(test)]
+extern crate self as maskrank;
+
 mod backend;
 pub mod batch;
 pub mod batching;
@@ -34,6 +37,10 @@ mod scores;
 #[cfg(feature = "cli")]
 pub mod truth;
 pub mod weights;
+
+#[cfg(feature = "wgpu")]
+#[doc(hidden)]
+pub use backend::wgpu_testing;
 
 pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
