@@ -303,7 +303,11 @@ mod tests {
         assert!(queue.remove(High, 2).is_none() && queue.remove(Normal, 1).is_none());
         assert_eq!(queue.remove(Normal, 2).map(|entry| entry.id), Some(2));
         assert!(queue.remove(Normal, 2).is_none());
-        assert_eq!((queue.lock().jobs, queue.lock().candidates), (3, 5));
+        let counts = {
+            let state = queue.lock();
+            (state.jobs, state.candidates)
+        };
+        assert_eq!(counts, (3, 5));
         assert_eq!(batches(&queue), [vec![1, 0, 3]]);
     }
 

@@ -82,7 +82,7 @@ fn saturated_it_reaches_95_percent_of_the_plain_scorer() {
         })
         .collect();
     let weights: Arc<[f32]> = vec![1.0; model.tasks().len()].into();
-    let batches = 24;
+    let batches = 12;
 
     // Two callers keep both places busy, as the two workers do.
     let plain = || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use maskrank::batching::{Job, Priority};
 use maskrank::{BatchingScorer, Error};
 
-use crate::support::{EVERYTHING, Random, WEIGHTS, alone, bits, live, request, scorer};
+use crate::support::{Bits, EVERYTHING, Random, WEIGHTS, alone, bits, live, request, scorer};
 
 const THREADS: u64 = 64;
 const JOBS: usize = 150;
@@ -90,13 +90,7 @@ fn sixty_four_threads_with_deadlines_cancellations_and_reloads() {
     }
 }
 
-fn caller(
-    thread: u64,
-    batching: &BatchingScorer,
-    seen: &Seen,
-    jobs: &[Job],
-    expected: &[Vec<(Vec<u32>, Vec<u32>, Vec<usize>)>],
-) {
+fn caller(thread: u64, batching: &BatchingScorer, seen: &Seen, jobs: &[Job], expected: &[Vec<Bits>]) {
     let mut random = Random(thread * 7919);
     let add = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);

@@ -107,8 +107,11 @@ pub fn alone(scorer: &Scorer, job: &Job) -> Scores {
     scores
 }
 
+/// Values and statuses, top k, its offsets.
+pub type Bits = (Vec<u32>, Vec<u32>, Vec<usize>);
+
 /// Every number's bits, so that NaN equals itself and −0 is not 0.
-pub fn bits(scores: &Scores) -> (Vec<u32>, Vec<u32>, Vec<usize>) {
+pub fn bits(scores: &Scores) -> Bits {
     let Scores { scores: s, statuses, logits, probabilities, calibrated_probabilities, top_k, top_k_offsets } =
         scores;
     let mut all: Vec<u32> = statuses.iter().map(|&status| status as u32).collect();
