@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::Backend;
 
@@ -85,6 +86,21 @@ pub enum Error {
         /// How many callers the scorer serves at once.
         max_in_flight: usize,
     },
+    /// A batching scorer's queue is full.
+    #[error("queue full: {capacity} jobs are waiting")]
+    QueueFull {
+        /// How many jobs may wait.
+        capacity: usize,
+    },
+    /// A job's deadline passed before it was scored.
+    #[error("deadline passed after {waited:?} in the queue")]
+    Expired {
+        /// How long it waited.
+        waited: Duration,
+    },
+    /// A batching scorer was shut down.
+    #[error("the batching scorer was stopped before the job was scored")]
+    Stopped,
     /// A backend cannot be used here.
     #[error("backend {backend} is not available: {reason}")]
     BackendUnavailable {
@@ -149,7 +165,53 @@ impl Error {
     /// Whether the caller may try the same call again later.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy { .. })
+        matches!(self, Self::Busy { .. } | Self::QueueFull { .. })
+    }
+
+    /// The same error for one more of those whom it concerns.
+    pub(crate) fn duplicate(&self) -> Self {
+        match self {
+            Self::Io { operation, path, source } => Self::Io {
+                operation,
+                path: path.clone(),
+                source: io::Error::new(source.kind(), source.to_string()),
+            },
+            Self::Config { file, field, problem } => {
+                Self::Config { file: file.clone(), field: field.clone(), problem: problem.clone() }
+            }
+            Self::Weights { file, tensor, problem } => {
+                Self::Weights { file: file.clone(), tensor: tensor.clone(), problem: problem.clone() }
+            }
+            Self::Record { file, index, offset, problem } => {
+                Self::Record { file: file.clone(), index: *index, offset: *offset, problem: problem.clone() }
+            }
+            Self::Batch { request, operand, expected, found } => Self::Batch {
+                request: *request,
+                operand: operand.clone(),
+                expected: expected.clone(),
+                found: found.clone(),
+            },
+            Self::TooManyCandidates { max, found } => Self::TooManyCandidates { max: *max, found: *found },
+            Self::Busy { max_in_flight } => Self::Busy { max_in_flight: *max_in_flight },
+            Self::QueueFull { capacity } => Self::QueueFull { capacity: *capacity },
+            Self::Expired { waited } => Self::Expired { waited: *waited },
+            Self::Stopped => Self::Stopped,
+            Self::BackendUnavailable { backend, reason } => {
+                Self::BackendUnavailable { backend: *backend, reason: reason.clone() }
+            }
+            Self::Unsupported { backend, what } => {
+                Self::Unsupported { backend: *backend, what: what.clone() }
+            }
+            Self::Device { backend, operation, problem } => {
+                Self::Device { backend: *backend, operation: operation.clone(), problem: problem.clone() }
+            }
+            Self::SelfTest { backend, device, problem } => {
+                Self::SelfTest { backend: *backend, device: device.clone(), problem: problem.clone() }
+            }
+            Self::Argument { argument, expected, found } => {
+                Self::Argument { argument, expected: expected.clone(), found: found.clone() }
+            }
+        }
     }
 
     /// Whether a backend is missing or failing, rather than the caller's data being wrong.

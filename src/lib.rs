@@ -17,12 +17,17 @@
 //! ```
 
 mod architecture;
+#[cfg(test)]
+extern crate self as maskrank;
+
 mod backend;
 pub mod batch;
+pub mod batching;
 pub mod config;
 mod error;
 #[cfg(feature = "cli")]
 pub mod golden;
+mod live;
 mod model;
 pub mod plan;
 pub mod records;
@@ -40,8 +45,10 @@ pub use backend::wgpu_testing;
 pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
+pub use batching::BatchingScorer;
 pub use config::ModelConfig;
 pub use error::{Error, Result};
+pub use live::{Generation, LiveScorer};
 pub use model::{Model, ModelOptions};
 pub use score_weights::ScoreWeights;
 pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};

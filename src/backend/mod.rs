@@ -114,6 +114,11 @@ pub(crate) trait Lane: Send {
     /// Scores a batch whose lengths were checked. Resizes nothing beyond what `outputs` asks for and, after the
     /// first calls, allocates nothing. `scores` has been cleared and sized by the caller.
     fn score(&mut self, call: &Call<'_>, scores: &mut Scores) -> Result<()>;
+
+    /// Time that the last call spent on moving features to the device and outputs back, for backends that move any.
+    fn copy_time(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
 /// One call, checked.

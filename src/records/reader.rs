@@ -115,6 +115,8 @@ pub struct BlockReader {
     staged: Option<RecordBlock>,
     /// After the record read last, a staged one included.
     position: Position,
+    /// What was left out before `position`: records, files cut.
+    skipped_before: (u64, u64),
     /// An error that waits until the records before it have been given.
     failed: Option<Error>,
     is_finished: bool,
@@ -154,6 +156,7 @@ impl BlockReader {
             spare_buffer: Vec::new(),
             staged: None,
             position,
+            skipped_before: (0, 0),
             failed: None,
             is_finished: false,
             open_request: position.open_request.map(|user| (position.file as u32, user)),
@@ -247,12 +250,12 @@ impl BlockReader {
     fn fill_with(&mut self, block: &mut RecordBlock, staged: &mut RecordBlock) -> Result<()> {
         block.append(staged);
         staged.clear();
-        block.next_position = self.position;
+        (block.next_position, block.skipped_before) = (self.position, self.skipped_before);
         while !block.is_full() {
             if !self.next_record(block)? {
                 return Ok(());
             }
-            block.next_position = self.position;
+            (block.next_position, block.skipped_before) = (self.position, self.skipped_before);
         }
         if self.next_record(staged)? {
             block.continues = block.last_request() == staged.first_request();
@@ -284,6 +287,7 @@ impl BlockReader {
                         let (record, offset) = frames.next_record();
                         let open_request = block.user_ids.last().copied();
                         self.position = Position { file: self.current, record, offset, open_request };
+                        self.skipped_before = (self.skipped.records, self.skipped.files_cut);
                         return Ok(true);
                     }
                     Err(problem) => {

@@ -8,6 +8,7 @@ mod places;
 mod top_k;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use builder::{PassedOver, ScorerBuilder};
 
@@ -71,6 +72,15 @@ pub struct Scorer {
     max_candidates: usize,
 }
 
+/// Where the time of one call went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallTimes {
+    /// Moving data to the device and back, as far as the backend tells it apart.
+    pub(crate) copy: Duration,
+    /// The rest.
+    pub(crate) compute: Duration,
+}
+
 /// One caller's buffers.
 struct Place {
     lane: Box<dyn Lane>,
@@ -103,7 +113,7 @@ impl Scorer {
     /// [`Error::Batch`] and [`Error::TooManyCandidates`] when the batch does not fit, [`Error::Argument`] when the
     /// weights do not, [`Error::Device`] when the device fails.
     pub fn score(&self, batch: Batch<'_>, options: &ScoreOptions<'_>, scores: &mut Scores) -> Result<()> {
-        self.check(batch, options)?;
+        self.check_call(batch, options.weights)?;
         let mut place = self.places.take();
         self.run(&mut place, batch, options, scores)
     }
@@ -113,26 +123,42 @@ impl Scorer {
     /// # Errors
     /// As [`Scorer::score`], and [`Error::Busy`] when all places are taken or others wait for one.
     pub fn try_score(&self, batch: Batch<'_>, options: &ScoreOptions<'_>, scores: &mut Scores) -> Result<()> {
-        self.check(batch, options)?;
+        self.check_call(batch, options.weights)?;
         let mut place = self.places.try_take().ok_or(Error::Busy { max_in_flight: self.places.len() })?;
         self.run(&mut place, batch, options, scores)
     }
 
-    fn check(&self, batch: Batch<'_>, options: &ScoreOptions<'_>) -> Result<()> {
+    /// Like [`Scorer::score`], and tells where the time went.
+    pub(crate) fn score_timed(
+        &self,
+        batch: Batch<'_>,
+        options: &ScoreOptions<'_>,
+        scores: &mut Scores,
+    ) -> Result<CallTimes> {
+        let start = Instant::now();
+        self.check_call(batch, options.weights)?;
+        let mut place = self.places.take();
+        self.run(&mut place, batch, options, scores)?;
+        let copy = if batch.candidates() > 0 { place.lane.copy_time() } else { Duration::ZERO };
+        Ok(CallTimes { copy, compute: start.elapsed().saturating_sub(copy) })
+    }
+
+    /// Compares a batch's lengths and a call's weights with the scorer.
+    pub(crate) fn check_call(&self, batch: Batch<'_>, weights: &[f32]) -> Result<()> {
         batch::check(&batch, self.widths, &self.split, self.max_candidates)?;
-        if options.weights.len() != self.tasks.len() {
+        if weights.len() != self.tasks.len() {
             return Err(Error::Argument {
                 argument: "weights",
                 expected: format!("{} score weights, one a task", self.tasks.len()),
-                found: format!("{}", options.weights.len()),
+                found: format!("{}", weights.len()),
             });
         }
-        match options.weights.iter().position(|w| !w.is_finite()) {
+        match weights.iter().position(|w| !w.is_finite()) {
             None => Ok(()),
             Some(task) => Err(Error::Argument {
                 argument: "weights",
                 expected: format!("a finite score weight for {}", self.tasks[task]),
-                found: format!("{}", options.weights[task]),
+                found: format!("{}", weights[task]),
             }),
         }
     }

@@ -1,3 +1,51 @@
 //! Project automation, run as `cargo xtask <command>`.
 
-fn main() {}
+mod kernels;
+mod toolchain;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Project automation")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs the pinned CUDA compilers into `.toolchain/`, without root.
+    CudaToolchain,
+    /// Compiles `kernels/` for every target into `kernels/artifacts/`.
+    Kernels {
+        /// Compile, compare with what is committed, write nothing.
+        #[arg(long)]
+        check: bool,
+        /// Also leave the uncompressed modules in this folder, for reading.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
+}
+
+/// The repository's root.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::CudaToolchain => toolchain::install(root()),
+        Command::Kernels { check: true, keep } => kernels::check(root(), keep.as_deref()),
+        Command::Kernels { check: false, keep } => kernels::build(root(), keep.as_deref()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -4,13 +4,15 @@
 //! block's 32 columns of sums, waits between chunks in L1 or L2. The last chunk's sums go through the epilogue right
 //! away, one call late, so that the tile or FMA unit is already at the next candidates' products.
 
+use std::ops::Range;
+
 use super::element::Element;
+use super::epilogue;
 use super::isa::Isa;
 use super::layout::Operand;
 use super::micro::{Kernel, PANEL, STRIP, Tile};
-use super::norm::RowNorm;
 use super::panel::Workspace;
-use super::program::{GemmEpilogue, GemmOp};
+use super::program::GemmOp;
 use super::scratch::Scratch;
 
 /// One product's operands in a workspace.
@@ -26,18 +28,18 @@ pub(super) struct Product<'a, E> {
     pub(super) waiting: usize,
 }
 
-/// Computes columns of `strips` for candidates `[0, rows)` of a workspace.
+/// Computes columns of `strips` for some candidates of a workspace: whole panels, but for the last.
 ///
 /// # Safety
-/// - Operands lie in the workspace, `rows` is at most its capacity; the input (and what it is multiplied by) is
+/// - Operands lie in the workspace, `rows` inside its capacity; the input (and what it is multiplied by) is
 ///   written.
 /// - No other thread uses these columns of the output, or of the rows that wait.
 pub(super) unsafe fn strips<K: Kernel>(
     kernel: K,
     product: &Product<'_, K::Stored>,
     workspace: &Workspace<K::Stored>,
-    strips: std::ops::Range<usize>,
-    rows: usize,
+    strips: Range<usize>,
+    rows: Range<usize>,
     scratch: &mut Scratch<K::Operand>,
 ) {
     let op = product.op;
@@ -46,7 +48,8 @@ pub(super) unsafe fn strips<K: Kernel>(
     let chunk = (op.depth / STRIP).div_ceil(chunks) * STRIP;
     let Scratch { sums, a: wide_a, b: wide_b, .. } = scratch;
     let (sums, wide_a, wide_b) = (sums.as_mut_slice(), wide_a.as_mut_slice(), wide_b.as_mut_slice());
-    assert!(sums.len() >= rows.next_multiple_of(step) * STRIP, "sums for every candidate");
+    assert_eq!(rows.start % step, 0, "rows start where a call does");
+    assert!(sums.len() >= rows.end.next_multiple_of(step) * STRIP, "sums for every candidate");
     for strip in strips {
         let weights = &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
         for start in (0..op.depth).step_by(chunk) {
@@ -56,10 +59,11 @@ pub(super) unsafe fn strips<K: Kernel>(
             let last = start + columns == op.depth;
             // The next chunk's weights follow this chunk's, in this strip or the next.
             let ahead = own.as_ptr_range().end.cast::<u8>();
-            let ahead_lines = (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.div_ceil(step));
-            for (call, row) in (0..rows).step_by(step).enumerate() {
+            let ahead_lines =
+                (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.len().div_ceil(step));
+            for (call, row) in rows.clone().step_by(step).enumerate() {
                 let first = workspace.panel(product.input, row / PANEL) + start * PANEL;
-                let take = step.min(rows - row);
+                let take = step.min(rows.end - row);
                 // SAFETY: `first` is inside the input's panel and the chunk inside its columns; a second panel is
                 // there when rows go beyond the first, because the capacity is whole panels.
                 let a = unsafe { std::slice::from_raw_parts(workspace.elements.at(first), columns * PANEL) };
@@ -77,15 +81,15 @@ pub(super) unsafe fn strips<K: Kernel>(
                 // SAFETY: A and B as above, widened chunks have the same extent; C has whole calls of rows (asserted).
                 // The session is the caller's.
                 unsafe { kernel.tile(&tile) };
-                if last && row > 0 {
+                if last && row > rows.start {
                     // SAFETY: the caller's promise about the output.
-                    unsafe { epilogue(kernel, product, workspace, strip, row - step..row, sums) };
+                    unsafe { epilogue::store(kernel, product, workspace, strip, row - step..row, sums) };
                 }
             }
-            if last && rows > 0 {
-                let row = (rows - 1) / step * step;
+            if last && !rows.is_empty() {
+                let row = (rows.end - 1) / step * step;
                 // SAFETY: the caller's promise about the output.
-                unsafe { epilogue(kernel, product, workspace, strip, row..rows, sums) };
+                unsafe { epilogue::store(kernel, product, workspace, strip, row..rows.end, sums) };
             }
         }
     }
@@ -120,84 +124,4 @@ fn operand<K: Kernel, const W: usize>(
         }
     });
     scratch.as_ptr()
-}
-
-/// Sums of one strip to the output.
-unsafe fn epilogue<K: Kernel>(
-    kernel: K,
-    product: &Product<'_, K::Stored>,
-    workspace: &Workspace<K::Stored>,
-    strip: usize,
-    rows: std::ops::Range<usize>,
-    sums: &[f32],
-) {
-    let op = product.op;
-    kernel.isa().run(|| {
-        for half in [0, 16] {
-            let column = strip * STRIP + half;
-            let bias: &[f32; 16] =
-                op.bias[column..column + 16].try_into().unwrap_or_else(|_| unreachable!("sixteen"));
-            for row in rows.clone() {
-                let mut v: [f32; 16] =
-                    sums[row * STRIP + half..][..16].try_into().unwrap_or_else(|_| unreachable!("sixteen"));
-                if let Some(scale) = &op.scale {
-                    v.iter_mut().zip(&scale[column..column + 16]).for_each(|(v, s)| *v *= s);
-                }
-                for (v, b) in v.iter_mut().zip(bias) {
-                    *v += b;
-                }
-                match &op.epilogue {
-                    GemmEpilogue::Bias => {}
-                    // Not `max`: a NaN must stay one.
-                    GemmEpilogue::Relu => v.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
-                    GemmEpilogue::Multiply => {
-                        let by = product.by.unwrap_or(product.output);
-                        // SAFETY: `by` has the output's columns and is written; the caller's promise.
-                        let by = unsafe { workspace.load::<K::Isa>(by, row, column) };
-                        for (v, by) in v.iter_mut().zip(by) {
-                            *v *= by;
-                        }
-                    }
-                    GemmEpilogue::LayerNorm(..) => {
-                        // SAFETY: these columns of the waiting rows are this thread's; the caller's promise.
-                        unsafe {
-                            let at = product.waiting * workspace.capacity + row * product.output.columns;
-                            *workspace.waiting.at(at + column).cast::<[f32; 16]>() = v;
-                        }
-                        continue;
-                    }
-                }
-                // SAFETY: these columns of the output are this thread's; the caller's promise.
-                unsafe { workspace.store::<K::Isa>(product.output, row, column, &v) };
-            }
-        }
-    });
-}
-
-/// Normalises the rows that wait and stores them.
-///
-/// # Safety
-/// All strips of these rows are computed, and no other thread uses the rows.
-pub(super) unsafe fn finish_norm<K: Kernel>(
-    kernel: K,
-    product: &Product<'_, K::Stored>,
-    workspace: &Workspace<K::Stored>,
-    norm: &RowNorm,
-    width: usize,
-    rows: std::ops::Range<usize>,
-) {
-    let columns = product.output.columns;
-    kernel.isa().run(|| {
-        for row in rows {
-            let at = product.waiting * workspace.capacity + row * columns;
-            // SAFETY: the row is inside the waiting rows and this thread's; the caller's promise.
-            let values = unsafe { std::slice::from_raw_parts_mut(workspace.waiting.at(at), columns) };
-            norm.apply::<K::Isa>(&mut values[..width]);
-            values[width..].fill(0.0);
-            for (run, values) in values.as_chunks::<16>().0.iter().enumerate() {
-                // SAFETY: inside the output's columns; the rows are this thread's.
-                unsafe { workspace.store::<K::Isa>(product.output, row, run * 16, values) };
-            }
-        }
-    });
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::plan::Plan;
-use crate::scores::{Scores, Status};
+use crate::scores::{Outputs, Scores, Status};
 
 use super::element::Element;
 use super::isa::Isa;
@@ -41,17 +41,18 @@ pub(super) struct Sink {
 impl Sink {
     /// # Panics
     /// When `scores` was not sized for `candidates` of `tasks`.
-    pub(super) fn new(scores: &mut Scores, candidates: usize, tasks: usize) -> Self {
+    pub(super) fn new(scores: &mut Scores, outputs: Outputs, candidates: usize, tasks: usize) -> Self {
         assert_eq!(scores.scores.len(), candidates, "scores are sized by the caller");
         assert_eq!(scores.statuses.len(), candidates, "statuses are sized by the caller");
-        let optional = |values: &mut Vec<f32>| {
-            assert!(values.is_empty() || values.len() == candidates * tasks, "outputs are sized by the caller");
-            (!values.is_empty()).then(|| Shared::new(values))
+        let optional = |asked: bool, values: &mut Vec<f32>| {
+            let expected = if asked { candidates * tasks } else { 0 };
+            assert_eq!(values.len(), expected, "outputs are sized by the caller");
+            asked.then(|| Shared::new(values))
         };
         Self {
-            logits: optional(&mut scores.logits),
-            probabilities: optional(&mut scores.probabilities),
-            calibrated: optional(&mut scores.calibrated_probabilities),
+            logits: optional(outputs.logits, &mut scores.logits),
+            probabilities: optional(outputs.probabilities, &mut scores.probabilities),
+            calibrated: optional(outputs.calibrated_probabilities, &mut scores.calibrated_probabilities),
             scores: Shared::new(&mut scores.scores),
             statuses: Shared::new(&mut scores.statuses),
         }
@@ -139,12 +140,7 @@ impl Task {
     /// # Safety
     /// The row of the input is written.
     #[inline(always)]
-    unsafe fn logit<I: Isa, E: Element>(
-        &self,
-        workspace: &Workspace<E>,
-        input: Operand,
-        row: usize,
-    ) -> f32 {
+    unsafe fn logit<I: Isa, E: Element>(&self, workspace: &Workspace<E>, input: Operand, row: usize) -> f32 {
         let mut lanes = [0.0f32; 16];
         for (run, weights) in self.weight.as_chunks::<16>().0.iter().enumerate() {
             // SAFETY: the weights are as many as the input's columns; the caller's promise.

@@ -79,6 +79,14 @@ impl CpuKernel {
 /// # Errors
 /// A precision that no kernel computes; a forced kernel that does not compute it or cannot run here.
 pub(super) fn choose(precision: Precision, forced: Option<CpuKernel>) -> Result<(CpuKernel, String)> {
+    choose_from(precision, forced, CpuKernel::obstacle)
+}
+
+fn choose_from(
+    precision: Precision,
+    forced: Option<CpuKernel>,
+    obstacle: impl Fn(CpuKernel) -> Option<String>,
+) -> Result<(CpuKernel, String)> {
     let unsupported = |what: String| Error::Unsupported { backend: Backend::Cpu, what };
     if !CpuKernel::Portable.supports(precision) {
         return Err(unsupported(format!("precision {precision}: it offers f32, bf16 and f16")));
@@ -88,28 +96,63 @@ pub(super) fn choose(precision: Precision, forced: Option<CpuKernel>) -> Result<
         if !kernel.supports(precision) {
             return Err(unsupported(format!("precision {precision} with the kernel {}", kernel.name())));
         }
-        return match kernel.obstacle() {
+        return match obstacle(kernel) {
             None => Ok((kernel, format!("{precision} {} (as asked)", kernel.name()))),
             Some(reason) => Err(unavailable(format!("kernel {}: {reason}", kernel.name()))),
         };
     }
     let mut passed_over = Vec::new();
     for kernel in CpuKernel::ALL {
-        let obstacle = if kernel.supports(precision) {
-            kernel.obstacle()
-        } else {
-            Some(format!("does not compute {precision}"))
+        let reason = match kernel.supports(precision) {
+            true => obstacle(kernel),
+            false => Some(format!("does not compute {precision}")),
         };
-        match obstacle {
+        match reason {
             Some(reason) => passed_over.push(format!("{}: {reason}", kernel.name())),
+            None if passed_over.is_empty() => return Ok((kernel, format!("{precision} {}", kernel.name()))),
             None => {
-                let because = match passed_over.is_empty() {
-                    true => String::new(),
-                    false => format!(" ({})", passed_over.join("; ")),
-                };
-                return Ok((kernel, format!("{precision} {}{because}", kernel.name())));
+                return Ok((kernel, format!("{precision} {} ({})", kernel.name(), passed_over.join("; "))));
             }
         }
     }
     Err(unavailable(passed_over.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_permission_falls_to_the_next_kernel_and_says_so() {
+        let refused = |kernel| (kernel == CpuKernel::Amx).then(|| "the system refused".to_owned());
+        let (kernel, name) = choose_from(Precision::Bf16, None, refused).unwrap();
+        assert_eq!(kernel, CpuKernel::Avx512Bf16);
+        assert_eq!(name, "bf16 avx512-bf16 (amx: the system refused)");
+        let error = choose_from(Precision::Bf16, Some(CpuKernel::Amx), refused).unwrap_err();
+        assert!(matches!(error, Error::BackendUnavailable { .. }), "{error}");
+    }
+
+    #[test]
+    fn every_precision_runs_without_any_instruction_set() {
+        let nothing = |kernel| (kernel != CpuKernel::Portable).then(|| "absent".to_owned());
+        for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+            assert_eq!(choose_from(precision, None, nothing).unwrap().0, CpuKernel::Portable, "{precision}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_computed_is_an_error() {
+        let here = |_| None;
+        for (precision, forced) in [
+            (Precision::Tf32, None),
+            (Precision::Tf32, Some(CpuKernel::Portable)),
+            (Precision::F32, Some(CpuKernel::Amx)),
+            (Precision::F16, Some(CpuKernel::Avx512Bf16)),
+        ] {
+            let error = choose_from(precision, forced, here).unwrap_err();
+            assert!(matches!(error, Error::Unsupported { .. }), "{precision} {forced:?}: {error}");
+        }
+        assert_eq!(choose_from(Precision::F32, None, here).unwrap().0, CpuKernel::Avx512);
+        assert_eq!(choose_from(Precision::Bf16, None, here).unwrap().0, CpuKernel::Amx);
+    }
 }

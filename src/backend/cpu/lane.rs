@@ -16,9 +16,10 @@ use rayon::prelude::*;
 use crate::backend::{Call, Lane};
 use crate::{Result, Scores};
 
-use super::isa::Isa;
-use super::gemm::{Product, finish_norm, strips};
+use super::epilogue::finish_norm;
+use super::gemm::{Product, strips};
 use super::head::Sink;
+use super::isa::Isa;
 use super::memory::{Arena, Shared};
 use super::micro::{Kernel, PANEL};
 use super::panel::Workspace;
@@ -85,7 +86,7 @@ impl<K: Kernel> Lane for CpuLane<K> {
     fn score(&mut self, call: &Call<'_>, scores: &mut Scores) -> Result<()> {
         let candidates = call.batch.candidates();
         let executor = Arc::clone(&self.executor);
-        let sink = Sink::new(scores, candidates, executor.program.head.tasks());
+        let sink = Sink::new(scores, call.outputs, candidates, executor.program.head.tasks());
         if candidates == 0 {
             return Ok(());
         }
@@ -153,7 +154,9 @@ fn by_blocks<K: Kernel>(
                         Task::Norm { .. } => norm_rows(executor, task, &workspace, 0..rows, scratch),
                         Task::Gemm { .. } => {
                             let product = product(executor, task);
-                            strips(kernel, &product, &workspace, 0..product.op.strips, rows, scratch);
+                            for part in executor.tuning.passes(product.op.depth, rows) {
+                                strips(kernel, &product, &workspace, 0..product.op.strips, part, scratch);
+                            }
                             finish(executor, &product, &workspace, 0..rows);
                         }
                     }
@@ -201,7 +204,9 @@ fn by_step<K: Kernel>(
         };
         by_rows(threads, &|part, scratch| {
             // SAFETY: as above.
-            unsafe { featurize(executor, call, schedule, &workspace, first + part.start, part, scratch, sink) };
+            unsafe {
+                featurize(executor, call, schedule, &workspace, first + part.start, part, scratch, sink)
+            };
         });
         for phase in &schedule.phases {
             gemm_phase(executor, phase, &workspace, rows, threads);
@@ -276,8 +281,12 @@ fn gemm_phase<K: Kernel>(
                 if own.start < own.end {
                     let product = product(executor, task);
                     let own = own.start - base..own.end - base;
-                    // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
-                    unsafe { strips(kernel, &product, workspace, own, rows, &mut thread.scratch) };
+                    for part in executor.tuning.passes(product.op.depth, rows) {
+                        // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
+                        unsafe {
+                            strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch)
+                        };
+                    }
                 }
                 base += count;
             }

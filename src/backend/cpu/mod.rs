@@ -6,6 +6,7 @@
 //! - [`lane`] divides a call's work between threads; [`gemm`], [`norm`], [`featurize`], [`head`] are the steps.
 
 mod element;
+mod epilogue;
 mod featurize;
 mod gemm;
 mod head;
@@ -24,6 +25,7 @@ mod scratch;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use half::{bf16, f16};
@@ -97,12 +99,7 @@ fn f32_arithmetic<I: F32Tile>(
     }
 }
 
-fn executor<K: Kernel>(
-    plan: &Plan,
-    options: &Options,
-    kernel: K,
-    name: &str,
-) -> Result<Arc<dyn Executor>> {
+fn executor<K: Kernel>(plan: &Plan, options: &Options, kernel: K, name: &str) -> Result<Arc<dyn Executor>> {
     let pool = match options.threads {
         0 | 1 => None,
         threads => {
@@ -138,12 +135,29 @@ struct Tuning {
     rows_worth_sharing: usize,
     /// Parts a thread that a step's strips are cut into.
     shares: usize,
+    /// Elements of A that one pass over a step's weights reads: what L2 holds beside two strips.
+    pass: usize,
 }
 
 impl Tuning {
     fn of<K: Kernel>() -> Self {
-        let block = if size_of::<K::Stored>() == 2 { 256 } else { 128 };
-        Self { block, shared_block: 256, own_from: 128, rows_worth_sharing: 16, shares: 8 }
+        let size = size_of::<K::Stored>();
+        let block = if size == 2 { 256 } else { 128 };
+        Self {
+            block,
+            shared_block: 2 * block,
+            own_from: block,
+            rows_worth_sharing: 16,
+            shares: 8,
+            pass: (3 << 19) / size,
+        }
+    }
+
+    /// Divides a block's candidates into passes over a step's weights.
+    fn passes(self, depth: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+        let count = (depth * rows).div_ceil(self.pass).max(1);
+        let step = rows.div_ceil(count).next_multiple_of(2 * PANEL);
+        (0..rows).step_by(step.max(1)).map(move |start| start..rows.min(start + step))
     }
 }
 
@@ -210,11 +224,11 @@ fn processor_name() -> String {
 
 #[cfg(target_arch = "x86_64")]
 fn brand() -> String {
-    use std::arch::x86_64::__cpuid;
-    if __cpuid(0x8000_0000).eax < 0x8000_0004 {
+    use isa::cpuid;
+    if cpuid(0x8000_0000).eax < 0x8000_0004 {
         return "x86-64".to_owned();
     }
-    let leaves = (0x8000_0002..=0x8000_0004).map(|leaf| __cpuid(leaf));
+    let leaves = (0x8000_0002..=0x8000_0004).map(cpuid);
     let bytes: Vec<u8> = leaves
         .flat_map(|r| [r.eax, r.ebx, r.ecx, r.edx])
         .flat_map(u32::to_le_bytes)

@@ -44,7 +44,28 @@ impl<E: Element> Workspace<E> {
     #[inline(always)]
     pub(super) unsafe fn load<I: Isa>(&self, operand: Operand, row: usize, column: usize) -> [f32; 16] {
         // SAFETY: the caller's promise.
-        unsafe { E::widen::<I>(&*self.elements.at(self.index(operand, row, column)).cast::<[E; 16]>()) }
+        unsafe { self.load_at::<I>(self.index(operand, row, column)) }
+    }
+
+    /// Sixteen values from an element index on.
+    ///
+    /// # Safety
+    /// They are one run of a candidate's columns, inside the workspace, which no thread is writing there.
+    #[inline(always)]
+    pub(super) unsafe fn load_at<I: Isa>(&self, index: usize) -> [f32; 16] {
+        // SAFETY: the caller's promise.
+        unsafe { E::widen::<I>(&*self.elements.at(index).cast::<[E; 16]>()) }
+    }
+
+    /// Rounds and stores sixteen values from an element index on.
+    ///
+    /// # Safety
+    /// They are one run of a candidate's columns, inside the workspace, and no other thread uses them.
+    #[inline(always)]
+    pub(super) unsafe fn store_at<I: Isa>(&self, index: usize, values: [f32; 16]) {
+        let values = E::narrow::<I>(&values);
+        // SAFETY: the caller's promise.
+        unsafe { *self.elements.at(index).cast::<[E; 16]>() = values };
     }
 
     /// Rounds and stores sixteen values from `(row, column)` on, the column a multiple of 16.
@@ -59,9 +80,8 @@ impl<E: Element> Workspace<E> {
         column: usize,
         values: &[f32; 16],
     ) {
-        let values = E::narrow::<I>(values);
         // SAFETY: the caller's promise.
-        unsafe { *self.elements.at(self.index(operand, row, column)).cast::<[E; 16]>() = values };
+        unsafe { self.store_at::<I>(self.index(operand, row, column), *values) };
     }
 
     /// Reads segments of a row, without their padding, into `into`; returns how many values.
@@ -117,4 +137,4 @@ impl<E: Element> Workspace<E> {
     }
 }
 
-const _: () = assert!(STRIP % 16 == 0, "a strip is whole runs of sixteen columns");
+const _: () = assert!(STRIP.is_multiple_of(16), "a strip is whole runs of sixteen columns");

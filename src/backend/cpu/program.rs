@@ -45,8 +45,8 @@ pub(super) struct GemmOp {
     pub(super) strips: usize,
     /// (32 · strips), zeros where the output has padding.
     pub(super) bias: Vec<f32>,
-    /// (32 · strips), where the sums are scaled before the bias is added.
-    pub(super) scale: Option<Vec<f32>>,
+    /// (32 · strips); what the sums are multiplied by before the bias is added, ones where there is no scale.
+    pub(super) scale: Vec<f32>,
     pub(super) epilogue: GemmEpilogue,
 }
 
@@ -80,7 +80,7 @@ pub(super) enum Task {
 
 impl<K: Kernel> Program<K> {
     pub(super) fn new(plan: &Plan, split: &Split) -> Result<Self> {
-        if plan.align % STRIP != 0 {
+        if !plan.align.is_multiple_of(STRIP) {
             return Err(Error::Argument {
                 argument: "plan.align",
                 expected: format!("a multiple of {STRIP} columns"),
@@ -105,10 +105,7 @@ impl<K: Kernel> Program<K> {
                     for group in groups {
                         let segments = plan.segments(group.input).iter().map(|s| (s.width, s.padded));
                         of_step.push(norms.len());
-                        norms.push(NormOp {
-                            norm: RowNorm::new(&group.norm),
-                            segments: segments.collect(),
-                        });
+                        norms.push(NormOp { norm: RowNorm::new(&group.norm), segments: segments.collect() });
                     }
                 }
                 Step::Gemm(groups) => {
@@ -121,7 +118,8 @@ impl<K: Kernel> Program<K> {
                             columns
                         };
                         let (scale, bias) = group.linear.scale_and_bias();
-                        let (scale, bias) = (scale.map(spread), spread(bias));
+                        let bias = spread(bias);
+                        let scale = scale.map_or_else(|| vec![1.0; columns], spread);
                         let epilogue = match &group.epilogue {
                             Epilogue::Bias => GemmEpilogue::Bias,
                             Epilogue::BiasRelu => GemmEpilogue::Relu,

@@ -23,14 +23,23 @@ pub(super) struct Scratch<O> {
 
 impl<O: Element> Scratch<O> {
     pub(super) fn new<K: Kernel<Operand = O>>(program: &Program<K>, capacity: usize) -> Result<Self> {
+        Self::sized::<K>(capacity, program.widest, program.featurize.dense_width())
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests<K: Kernel<Operand = O>>(capacity: usize) -> Self {
+        Self::sized::<K>(capacity, 0, 0).expect("a test's scratch is small")
+    }
+
+    fn sized<K: Kernel<Operand = O>>(capacity: usize, widest: usize, dense: usize) -> Result<Self> {
         let widens = size_of::<K::Stored>() != size_of::<O>();
         let widened = |len: usize| Arena::new(if widens { len * K::CHUNK } else { 0 });
         Ok(Self {
             sums: Arena::new(capacity.next_multiple_of(PANEL * K::PANELS) * STRIP)?,
             a: widened(PANEL)?,
             b: widened(STRIP)?,
-            row: vec![0.0; program.widest],
-            dense: vec![0.0; program.featurize.dense_width()],
+            row: vec![0.0; widest],
+            dense: vec![0.0; dense],
         })
     }
 }

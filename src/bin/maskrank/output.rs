@@ -1,12 +1,27 @@
 //! Writing results: CSV or JSON lines, to a file or to standard output.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Whether an error is a reader that went away.
 pub(crate) fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A file's name with something behind it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes renames in a file's folder outlive a crash.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A file that appears whole or not at all, or standard output.
@@ -20,12 +35,42 @@ pub(crate) enum Sink {
 impl Sink {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, String> {
         let Some(path) = path else { return Ok(Self::Standard(BufWriter::new(io::stdout()))) };
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
+        let partial = beside(path, ".partial");
         let file = File::create(&partial)
             .map_err(|error| format!("cannot create {}: {error}", partial.display()))?;
-        Ok(Self::File { writer: BufWriter::with_capacity(1 << 20, file), partial, path: path.to_owned() })
+        Ok(Self::File { writer: BufWriter::with_capacity(BUFFER_BYTES, file), partial, path: path.to_owned() })
+    }
+
+    /// Goes on after the first `length` bytes of a partial file; what lies behind them is cut off.
+    pub(crate) fn resume(path: &Path, length: u64) -> Result<Self, String> {
+        let partial = beside(path, ".partial");
+        let failed = |error: io::Error| format!("cannot go on with {}: {error}", partial.display());
+        let mut file = File::options().write(true).open(&partial).map_err(failed)?;
+        let found = file.metadata().map_err(failed)?.len();
+        if found < length {
+            return Err(format!(
+                "cannot go on with {}: expected at least the {length} bytes that were written, found {found}; remove \
+                 {} to begin anew",
+                partial.display(),
+                beside(path, ".state").display()
+            ));
+        }
+        file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+        let writer = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(Self::File { writer, partial, path: path.to_owned() })
+    }
+
+    /// Makes all that was written outlive a crash; returns how much it is. Nothing for standard output.
+    pub(crate) fn checkpoint(&mut self) -> io::Result<Option<u64>> {
+        match self {
+            Self::Standard(_) => Ok(None),
+            Self::File { writer, .. } => {
+                writer.flush()?;
+                let file = writer.get_mut();
+                file.sync_data()?;
+                file.stream_position().map(Some)
+            }
+        }
     }
 
     /// Flushes, and gives a file its name.
@@ -36,7 +81,8 @@ impl Sink {
                 let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
                 file.sync_all()?;
                 drop(file);
-                std::fs::rename(partial, path)
+                std::fs::rename(partial, &path)?;
+                sync_folder(&path)
             }
         }
     }

@@ -1,35 +1,44 @@
 //! `score`: record files in, one line a candidate out.
 
-use std::io::{IsTerminal, Write};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use maskrank::records::{
-    BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, Schema,
+    BlockReader, LayoutSpec, Missing, OnBad, Position, ReadOptions, RecordBlock, RecordLayout, Schema,
 };
 use maskrank::{
-    Batch, Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
-    Scores,
+    Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
 };
 
 use crate::output::Sink;
 use crate::select::BackendArguments;
 use crate::{Outcome, select};
 
+mod checkpoint;
+mod input;
+mod parquet_in;
+mod parquet_out;
 mod rows;
+mod safetensors_in;
+mod stream;
 
+use checkpoint::{Checkpoints, Start};
+use input::{Input, TableReader};
 use rows::{Format, Rows};
+use stream::{Counts, Output};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A model folder
     #[arg(long)]
     model: PathBuf,
-    /// Record files (TFRecord of tf.Example, gzip or not), read in this order
+    /// Files, read in this order: TFRecord of tf.Example, gzip or not; or tables, .parquet or .safetensors, with columns
+    /// continuous, binary, user_embedding, user_eng_embedding, author_embedding, user_id, author_id, tweet_id
     #[arg(long, num_args = 1.., required = true)]
     records: Vec<PathBuf>,
     /// Score weights, YAML or JSON. Default: those published in April 2023
@@ -46,7 +55,7 @@ pub(crate) struct Arguments {
     /// Where to write. Default: standard output
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Default: JSON lines when --out ends in .jsonl or .json, else CSV
+    /// Default: JSON lines when --out ends in .jsonl or .json, Parquet when in .parquet, else CSV
     #[arg(long, value_enum)]
     format: Option<FormatName>,
     /// Most candidates of one batch
@@ -55,6 +64,12 @@ pub(crate) struct Arguments {
     /// Take zero for a feature that a record does not have
     #[arg(long)]
     fill_missing: bool,
+    /// Go on where an earlier run with the same settings and --out stopped, if there was one
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// Seconds between the points from which --resume can go on
+    #[arg(long, default_value_t = 5.0)]
+    checkpoint: f64,
     /// Leave broken records out and count them, rather than stop
     #[arg(long)]
     skip_bad: bool,
@@ -64,6 +79,7 @@ pub(crate) struct Arguments {
 enum FormatName {
     Csv,
     Jsonl,
+    Parquet,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
@@ -72,8 +88,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         model = model.schema(schema);
     }
     let model = model.open(&arguments.model)?;
+    let are_tables = input::are_tables(&arguments.records)?;
     let schema = schema_path(arguments, &model)?;
-    let layout = layout(&model, &schema)?;
+    // Tables name their columns themselves; records need a schema.
+    let layout = if are_tables { None } else { Some(layout(&model, &schema)?) };
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
         None => ScoreWeights::default(),
@@ -90,14 +108,51 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize).build()?;
     eprintln!("{}", select::describe(&scorer));
 
-    let mut sink = Sink::open(arguments.out.as_deref())?;
-    let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top);
-    rows.header(&mut sink)?;
-
     let options = ReadOptions {
         missing: if arguments.fill_missing { Missing::FillZero } else { Missing::Refuse },
         on_bad: if arguments.skip_bad { OnBad::Skip } else { OnBad::Stop },
         ..ReadOptions::default()
+    };
+    let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top)?;
+    // A Parquet file is of no use without its end: it cannot be gone on with, and is written whole or not at all.
+    let is_parquet = format(arguments) == Format::Parquet;
+    if is_parquet && arguments.resume {
+        return Err("--resume: expected CSV or JSON lines, found Parquet, which cannot be appended to".into());
+    }
+    if is_parquet && arguments.out.is_none() {
+        return Err("--format parquet: expected --out FILE, found standard output".into());
+    }
+    let mut checkpoints = arguments.out.as_deref().filter(|_| !is_parquet).map(|out| {
+        let every = Duration::from_secs_f64(arguments.checkpoint.clamp(0.0, 1e6));
+        Checkpoints::new(out, every, settings(arguments, &schema, &scorer, &weights))
+    });
+    let start = match &mut checkpoints {
+        Some(checkpoints) if arguments.resume => checkpoints.start()?,
+        _ => Start::Anew,
+    };
+    let (mut before, mut position, mut input_before) = (Counts::default(), Position::default(), 0);
+    let sink = match (start, arguments.out.as_deref()) {
+        (Start::Complete(state), _) => {
+            eprintln!("{} candidates scored by an earlier run", state.candidates);
+            return Ok(ExitCode::SUCCESS);
+        }
+        (Start::From(state), Some(out)) => {
+            eprintln!("going on after {} candidates", state.candidates);
+            position = state.position;
+            input_before = input_before_position(&arguments.records, position);
+            before.candidates = state.candidates;
+            (before.records_skipped, before.files_cut) = state.skipped;
+            rows.resume(state.open);
+            Sink::resume(out, state.output_bytes)?
+        }
+        (_, out) => {
+            if let Some(checkpoints) = &checkpoints {
+                checkpoints.clear()?;
+            }
+            let mut sink = Sink::open(out)?;
+            rows.header(&mut sink)?;
+            sink
+        }
     };
     let bar = progress(bytes, arguments.out.is_some());
     let outputs = Outputs {
@@ -105,55 +160,26 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         top_k: arguments.top.map_or(0, |k| k as usize),
         ..Outputs::default()
     };
-    // Two blocks travel in a circle: one is read while the other is scored and written.
-    let (full_out, full_in) = sync_channel::<Filled>(1);
-    let (empty_out, empty_in) = sync_channel::<RecordBlock>(2);
-    for _ in 0..2 {
-        let block = RecordBlock::new(&layout, arguments.batch as usize)?;
-        empty_out.send(block).map_err(|_| "the reader stopped")?;
-    }
-    let reader = BlockReader::new(arguments.records.clone(), layout, options);
-    let reading = std::thread::spawn(move || read(reader, &empty_in, &full_out));
-    let mut scores = Scores::default();
-    let mut candidates = 0u64;
+    let records = arguments.records.clone();
+    let reader = match layout {
+        Some(layout) => Input::Records(Box::new(BlockReader::resume(records, layout, options, position))),
+        None => Input::Tables(Box::new(TableReader::new(records, model.widths(), position))),
+    };
+    let output = Output { rows, sink, checkpoints, bar, input_before };
     let score_options = ScoreOptions::new(&weights).with_outputs(outputs);
-    let mut failure = None;
-    for filled in full_in {
-        let FilledBlock { block, input_bytes } = match filled {
-            Ok(filled) => filled,
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
-        };
-        let requests = requests(&block);
-        scorer.score(Batch { requests: &requests }, &score_options, &mut scores)?;
-        rows.write(&block, &scores, &mut sink)?;
-        candidates += block.len() as u64;
-        bar.set_position(input_bytes.min(bytes));
-        bar.set_message(format!(
-            "{candidates} candidates, {:.0}/s",
-            candidates as f64 / bar.elapsed().as_secs_f64()
-        ));
-        // The reader has ended when it no longer takes blocks.
-        let _ = empty_out.send(block);
-    }
-    drop(empty_out);
-    let skipped = reading.join().map_err(|_| "the reading thread failed")?;
-    if let Some(error) = failure {
-        // What was scored before the broken record stays: the caller can go on from there.
-        sink.flush()?;
-        return Err(error.into());
-    }
-    rows.finish(&mut sink)?;
-    sink.finish()?;
-    bar.finish_and_clear();
-    eprintln!("{candidates} candidates scored");
-    if skipped.0 > 0 {
-        eprintln!("{} broken records left out, {} files cut short:", skipped.0, skipped.1);
-        skipped.2.iter().for_each(|error| eprintln!("  {error}"));
+    let counts =
+        stream::run(reader, arguments.batch as usize, &scorer, &score_options, output, &before).map_err(plain)?;
+    eprintln!("{} candidates scored", counts.candidates);
+    if counts.records_skipped > 0 {
+        eprintln!("{} broken records left out, {} files cut short:", counts.records_skipped, counts.files_cut);
+        counts.errors.iter().for_each(|error| eprintln!("  {error}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An error of another thread is an error like any other.
+fn plain(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error> {
+    error
 }
 
 /// `--schema`, else the model folder's own, else the one that the configuration names.
@@ -166,32 +192,42 @@ fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
     }
 }
 
-type Filled = Result<FilledBlock, Error>;
-
-struct FilledBlock {
-    block: RecordBlock,
-    input_bytes: u64,
+/// What the output's bytes depend on: a run may only go on with the output of one that has the same.
+fn settings(
+    arguments: &Arguments,
+    schema: &Path,
+    scorer: &Scorer, weights: &[f32]) -> BTreeMap<String, String> {
+    let stamp = |path: &Path| {
+        let Ok(file) = std::fs::metadata(path) else { return "nothing".to_owned() };
+        let changed = file.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        format!("{} bytes, changed at {:?}", file.len(), changed.unwrap_or_default())
+    };
+    let mut settings = BTreeMap::new();
+    let mut set = |name: String, value: String| settings.insert(name, value);
+    for name in ["config.yaml", "model.safetensors"] {
+        let path = arguments.model.join(name);
+        set(format!("model {name}"), stamp(&path));
+    }
+    set("schema".into(), format!("{}, {}", schema.display(), stamp(schema)));
+    for (index, path) in arguments.records.iter().enumerate() {
+        set(format!("records {index}"), format!("{}, {}", path.display(), stamp(path)));
+    }
+    set("weights".into(), format!("{weights:?}"));
+    let device = scorer.device();
+    set("backend".into(), format!("{}, {}, {}", device.backend, device.kernel, scorer.precision()));
+    set("format".into(), format!("{:?}", format(arguments)));
+    set("top".into(), format!("{:?}", arguments.top));
+    set("fill-missing".into(), arguments.fill_missing.to_string());
+    set("skip-bad".into(), arguments.skip_bad.to_string());
+    settings
 }
 
-/// Reads until the end, an error, or until nobody takes blocks any more. Returns what was left out.
-fn read(
-    mut reader: BlockReader,
-    empty: &Receiver<RecordBlock>,
-    full: &SyncSender<Filled>,
-) -> (u64, u64, Vec<String>) {
-    while let Ok(mut block) = empty.recv() {
-        let filled = match reader.read_into(&mut block) {
-            Ok(false) => break,
-            Ok(true) => Ok(FilledBlock { block, input_bytes: reader.input_bytes() }),
-            Err(error) => Err(error),
-        };
-        let failed = filled.is_err();
-        if full.send(filled).is_err() || failed {
-            break;
-        }
-    }
-    let skipped = reader.skipped();
-    (skipped.records, skipped.files_cut, skipped.errors.iter().map(ToString::to_string).collect())
+/// Bytes of input before a position: exact for plain files, the files before it for compressed ones.
+fn input_before_position(records: &[PathBuf], position: Position) -> u64 {
+    let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+    let files: u64 = records.iter().take(position.file).map(length).sum();
+    let is_gzip = records.get(position.file).is_some_and(|path| path.extension().is_some_and(|e| e == "gz"));
+    files + if is_gzip { 0 } else { position.offset }
 }
 
 /// How a model's records are laid out: its schema, renames and truncations.
@@ -237,6 +273,7 @@ fn format(arguments: &Arguments) -> Format {
     let extension = arguments.out.as_deref().and_then(Path::extension).and_then(|e| e.to_str());
     match (arguments.format, extension) {
         (Some(FormatName::Jsonl), _) | (None, Some("jsonl" | "json")) => Format::JsonLines,
+        (Some(FormatName::Parquet), _) | (None, Some("parquet")) => Format::Parquet,
         _ => Format::Csv,
     }
 }

@@ -4,12 +4,11 @@
 //! ports for 10 loads, so the ports are the limit. Fewer rows use the same lanes with fewer accumulators.
 
 use std::arch::x86_64::{
-    _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::super::isa::{Avx512, Avx512Bf16};
-use super::{F32Tile, PANEL, STRIP, Tile};
+use super::{F32Tile, PANEL, STRIP, Tile, fetch};
 
 impl F32Tile for Avx512 {
     #[inline(always)]
@@ -54,8 +53,7 @@ unsafe fn rows<const R: usize>(tile: &Tile<f32>, row: usize) -> usize {
     let each = share.div_ceil(steps);
     for line in 0..steps {
         for _ in 0..each {
-            // SAFETY: a prefetch reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(ahead.cast()) };
+            fetch(ahead);
             ahead = ahead.wrapping_add(64);
         }
         // SAFETY: `line · 16 + k` is below `columns`, `row + R` at most 16: inside what the caller vouches for.

@@ -4,15 +4,15 @@
 //! are broadcast as 32 bits.
 
 use std::arch::x86_64::{
-    __m512bh, _MM_HINT_T1, _mm_prefetch, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
 
 use half::bf16;
 
 use super::super::isa::Avx512Bf16;
-use super::{Kernel, PANEL, STRIP, Tile};
+use super::{Kernel, PANEL, STRIP, Tile, fetch};
 
 /// K columns of a line, 32; pairs of them, 16.
 const LINE: usize = 32;
@@ -83,8 +83,7 @@ unsafe fn rows<const R: usize>(tile: &Tile<bf16>, row: usize) -> usize {
     let each = share.div_ceil(steps);
     for line in 0..steps {
         for _ in 0..each {
-            // SAFETY: a prefetch reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(ahead.cast()) };
+            fetch(ahead);
             ahead = ahead.wrapping_add(64);
         }
         // SAFETY: `line · 32 + 2 · pair + 1` is below `columns`, `row + R` at most 16: inside what the caller

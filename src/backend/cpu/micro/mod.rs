@@ -38,6 +38,19 @@ pub(super) const PANEL: usize = 16;
 /// Output columns of a strip of weights; the plan's column alignment.
 pub(super) const STRIP: usize = 32;
 
+/// Asks for a line of weights in L2; reads nothing.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(
+    unused_unsafe,
+    reason = "the intrinsic became safe after the oldest compiler that this crate supports"
+)]
+fn fetch(line: *const u8) {
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    // SAFETY: a prefetch of any address is allowed.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
+}
+
 /// One call of a micro-kernel. Pointers are to the first K column of the chunk.
 pub(super) struct Tile<E> {
     /// First panel of A.

@@ -1,0 +1,138 @@
+//! What happens to a strip of sums before it is stored: `scale · sum + bias`, then ReLU, the mask product, or waiting
+//! for a layer norm. In registers, two runs of 16 columns a candidate.
+
+use std::ops::Range;
+
+use super::element::Element;
+use super::gemm::Product;
+use super::isa::Isa;
+use super::micro::{Kernel, PANEL, STRIP};
+use super::norm::RowNorm;
+use super::panel::Workspace;
+use super::program::GemmEpilogue;
+
+/// Sums of one strip, (candidates, 32), to the output's columns.
+///
+/// # Safety
+/// - `rows` starts at a panel and is inside the workspace; what the output is multiplied by is written.
+/// - No other thread uses these columns of the output, or of the rows that wait.
+pub(super) unsafe fn store<K: Kernel>(
+    kernel: K,
+    product: &Product<'_, K::Stored>,
+    workspace: &Workspace<K::Stored>,
+    strip: usize,
+    rows: Range<usize>,
+    sums: &[f32],
+) {
+    let output = product.output;
+    let column = strip * STRIP;
+    kernel.isa().run(|| {
+        // SAFETY: `runs` visits the strip's own columns of `rows`, all inside the operands; the caller's promise.
+        unsafe {
+            match &product.op.epilogue {
+                GemmEpilogue::Bias => runs::<K>(product, strip, rows, sums, |v, at| {
+                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
+                }),
+                GemmEpilogue::Relu => runs::<K>(product, strip, rows, sums, |v, at| {
+                    // Not `max`: a NaN must stay one.
+                    let v = v.map(|v| if v < 0.0 { 0.0 } else { v });
+                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
+                }),
+                GemmEpilogue::Multiply => {
+                    let by = product.by.unwrap_or(output);
+                    runs::<K>(product, strip, rows, sums, |mut v, at| {
+                        let by = workspace.load_at::<K::Isa>(at.index::<K::Stored>(workspace, by, column));
+                        v.iter_mut().zip(by).for_each(|(v, by)| *v *= by);
+                        workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
+                    });
+                }
+                GemmEpilogue::LayerNorm(..) => {
+                    let first = product.waiting * workspace.capacity + column;
+                    runs::<K>(product, strip, rows, sums, |v, at| {
+                        let row = at.panel * PANEL + at.row;
+                        let place = workspace.waiting.at(first + row * output.columns + at.run * 16);
+                        *place.cast::<[f32; 16]>() = v;
+                    });
+                }
+            }
+        }
+    });
+}
+
+/// Sixteen columns of one candidate in a strip.
+#[derive(Clone, Copy)]
+struct Run {
+    panel: usize,
+    row: usize,
+    run: usize,
+}
+
+impl Run {
+    /// Element index in a view whose strip starts at `column`.
+    #[inline(always)]
+    fn index<E: Element>(
+        self,
+        workspace: &Workspace<E>,
+        operand: super::layout::Operand,
+        column: usize,
+    ) -> usize {
+        // The second run is in the same line of halves, or in the next line group of f32.
+        let second = if E::LINE == STRIP { 16 } else { 16 * PANEL };
+        workspace.panel(operand, self.panel) + column * PANEL + self.row * E::LINE + self.run * second
+    }
+}
+
+/// Scaled and biased sums, run by run.
+#[inline(always)]
+fn runs<K: Kernel>(
+    product: &Product<'_, K::Stored>,
+    strip: usize,
+    rows: Range<usize>,
+    sums: &[f32],
+    store: impl Fn([f32; 16], Run),
+) {
+    let column = strip * STRIP;
+    let (scale, _) = product.op.scale[column..column + STRIP].as_chunks::<16>();
+    let (bias, _) = product.op.bias[column..column + STRIP].as_chunks::<16>();
+    for panel in rows.start / PANEL..rows.end.div_ceil(PANEL) {
+        let count = PANEL.min(rows.end - panel * PANEL);
+        let (sums, _) = sums[panel * PANEL * STRIP..][..count * STRIP].as_chunks::<16>();
+        for (row, sums) in sums.chunks_exact(2).enumerate() {
+            for run in 0..2 {
+                let mut v = sums[run];
+                for ((v, scale), bias) in v.iter_mut().zip(&scale[run]).zip(&bias[run]) {
+                    *v = K::Isa::mul_add(*v, *scale, *bias);
+                }
+                store(v, Run { panel, row, run });
+            }
+        }
+    }
+}
+
+/// Normalises the rows that wait and stores them.
+///
+/// # Safety
+/// All strips of these rows are computed, and no other thread uses the rows.
+pub(super) unsafe fn finish_norm<K: Kernel>(
+    kernel: K,
+    product: &Product<'_, K::Stored>,
+    workspace: &Workspace<K::Stored>,
+    norm: &RowNorm,
+    width: usize,
+    rows: Range<usize>,
+) {
+    let columns = product.output.columns;
+    kernel.isa().run(|| {
+        for row in rows {
+            let at = product.waiting * workspace.capacity + row * columns;
+            // SAFETY: the row is inside the waiting rows and this thread's; the caller's promise.
+            let values = unsafe { std::slice::from_raw_parts_mut(workspace.waiting.at(at), columns) };
+            norm.apply::<K::Isa>(&mut values[..width]);
+            values[width..].fill(0.0);
+            for (run, values) in values.as_chunks::<16>().0.iter().enumerate() {
+                // SAFETY: inside the output's columns; the rows are this thread's.
+                unsafe { workspace.store::<K::Isa>(product.output, row, run * 16, values) };
+            }
+        }
+    });
+}

@@ -1,0 +1,155 @@
+//! Every CPU kernel forced in turn, on whole models. What this processor lacks is listed as ignored, with the reason.
+
+use std::path::PathBuf;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use maskrank::golden::Case;
+use maskrank::weights::seeded;
+use maskrank::{
+    Backend, Batch, Binary, Columns, CpuKernel, Error, Features, Model, Outputs, Precision, Request,
+    ScoreOptions, Scorer, Scores,
+};
+
+const GOLDEN: [&str; 6] =
+    ["tiny-parallel", "ragged-input-norm", "serial", "share-none", "share-partial", "production"];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for kernel in CpuKernel::ALL {
+        for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+            if !kernel.supports(precision) {
+                trials.push(Trial::test(format!("{}/{precision}/refused", kernel.name()), move || {
+                    refused(kernel, precision);
+                    Ok(())
+                }));
+                continue;
+            }
+            let obstacle = kernel.obstacle();
+            let checks: [(&str, fn(CpuKernel, Precision)); 2] =
+                [("golden", golden), ("same_bits_for_any_threads", same_bits_for_any_threads)];
+            for (name, check) in checks {
+                let missing = obstacle.clone();
+                let because = missing.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+                let name = format!("{}/{precision}/{name}{because}", kernel.name());
+                let trial = Trial::test(name, move || match missing {
+                    Some(reason) => Err(Failed::from(reason)),
+                    None => {
+                        check(kernel, precision);
+                        Ok(())
+                    }
+                });
+                trials.push(trial.with_ignored_flag(obstacle.is_some()));
+            }
+        }
+    }
+    trials.push(Trial::test("bf16_ranks_as_f32_does", || {
+        bf16_ranks_as_f32_does();
+        Ok(())
+    }));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn scorer(model: &Model, kernel: CpuKernel, precision: Precision, threads: usize, max: usize) -> Scorer {
+    let builder = Scorer::builder(model).backend(Backend::Cpu).precision(precision).cpu_kernel(kernel);
+    builder.threads(threads).max_candidates(max).max_in_flight(1).build().unwrap()
+}
+
+fn refused(kernel: CpuKernel, precision: Precision) {
+    let case = Case::open(&folder("share-none")).unwrap();
+    let builder = Scorer::builder(&case.model).backend(Backend::Cpu).precision(precision).cpu_kernel(kernel);
+    let error = builder.build().map(|scorer| scorer.device().kernel.clone()).unwrap_err();
+    assert!(matches!(error, Error::Unsupported { backend: Backend::Cpu, .. }), "{error}");
+}
+
+fn golden(kernel: CpuKernel, precision: Precision) {
+    for name in GOLDEN {
+        let case = Case::open(&folder(name)).unwrap();
+        let scorer = scorer(&case.model, kernel, precision, 2, case.rows);
+        assert!(scorer.device().kernel.contains(kernel.name()), "{}", scorer.device().kernel);
+        let comparison = case.check(&scorer).unwrap();
+        assert!(comparison.passed(), "{name}: {}", comparison.failures());
+    }
+}
+
+/// Thread counts decide who computes what, and whether candidates or columns are divided: never the bits.
+fn same_bits_for_any_threads(kernel: CpuKernel, precision: Precision) {
+    for name in ["ragged-input-norm", "share-partial"] {
+        let case = Case::open(&folder(name)).unwrap();
+        let inputs = seeded::inputs(case.model.widths(), 700, 11);
+        let run = |threads: usize, candidates: usize| {
+            let scorer = scorer(&case.model, kernel, precision, threads, 700);
+            let scores = score(&scorer, &case.model, &inputs, candidates);
+            scores.logits.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+        };
+        let expected = run(1, 700);
+        for (threads, candidates) in [(2, 700), (3, 700), (5, 300), (2, 129), (3, 17), (2, 16), (4, 1)] {
+            let found = run(threads, candidates);
+            assert_eq!(found, expected[..found.len()], "{name}: {threads} threads, {candidates} candidates");
+        }
+    }
+}
+
+/// Scores the first `candidates` of some seeded inputs as one request.
+fn score(scorer: &Scorer, model: &Model, inputs: &seeded::SeededInputs, candidates: usize) -> Scores {
+    let widths = model.widths();
+    let embedding = |at: usize| Features::F32(&inputs.embeddings[at][..candidates * widths.embeddings()[at]]);
+    let candidate = Columns {
+        continuous: Features::F32(&inputs.continuous[..candidates * widths.continuous]),
+        binary: Binary::Numbers(&inputs.binary[..candidates * widths.binary]),
+        user_embedding: embedding(0),
+        user_eng_embedding: embedding(1),
+        author_embedding: embedding(2),
+    };
+    let request = Request { candidates, request: Columns::default(), candidate };
+    let weights = vec![1.0; model.tasks().len()];
+    let outputs = Outputs { logits: true, ..Outputs::default() };
+    let mut scores = Scores::default();
+    let options = ScoreOptions::new(&weights).with_outputs(outputs);
+    scorer.score(Batch { requests: &[request] }, &options, &mut scores).unwrap();
+    scores
+}
+
+/// Low precision must not change who is shown: the same order, nearly, and the same best fifty, nearly.
+fn bf16_ranks_as_f32_does() {
+    const CANDIDATES: usize = 512;
+    let (model, _) = Model::open_case(folder("production")).unwrap();
+    let inputs = seeded::inputs(model.widths(), CANDIDATES, 5);
+    let run = |precision| {
+        let builder = Scorer::builder(&model).backend(Backend::Cpu).precision(precision);
+        let scorer = builder.max_candidates(CANDIDATES).max_in_flight(1).build().unwrap();
+        score(&scorer, &model, &inputs, CANDIDATES).scores
+    };
+    let (exact, rounded) = (run(Precision::F32), run(Precision::Bf16));
+    let (tau, overlap) = (kendall_tau(&exact, &rounded), top_overlap(&exact, &rounded, 50));
+    println!("bf16 against f32, {CANDIDATES} candidates: Kendall tau {tau:.4}, top-50 overlap {overlap}");
+    // bf16 keeps 8 bits: scores move by about 1 % of their spread, so that about 1 pair in 200 changes places.
+    assert!(tau >= 0.98, "Kendall tau {tau}");
+    assert!(overlap >= 45, "top-50 overlap {overlap}");
+}
+
+/// Concordant less discordant pairs, over all pairs.
+fn kendall_tau(a: &[f32], b: &[f32]) -> f64 {
+    let mut balance = 0.0;
+    for i in 0..a.len() {
+        for j in 0..i {
+            balance += f64::from((a[i] - a[j]).signum() * (b[i] - b[j]).signum());
+        }
+    }
+    balance / (a.len() * (a.len() - 1) / 2) as f64
+}
+
+fn top_overlap(a: &[f32], b: &[f32], k: usize) -> usize {
+    let top = |values: &[f32]| {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
+        order.truncate(k);
+        order
+    };
+    let other = top(b);
+    top(a).into_iter().filter(|i| other.contains(i)).count()
+}

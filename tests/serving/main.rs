@@ -1,0 +1,10 @@
+//! What a service needs beyond a scorer: merged requests, replaced models.
+
+#![allow(unreachable_pub, reason = "a test crate has no one to export to")]
+
+mod batching;
+mod performance;
+mod reload;
+mod soak;
+mod stress;
+mod support;
