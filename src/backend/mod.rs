@@ -18,7 +18,7 @@ pub use wgpu::testing as wgpu_testing;
 
 use crate::batch::Split;
 use crate::plan::{Folding, Plan};
-use crate::{Batch, Error, Model, Outputs, Result, Scores};
+use crate::{Batch, Model, Outputs, Result, Scores};
 
 /// Where a scorer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,7 +187,7 @@ pub fn devices() -> Vec<Listing> {
 }
 
 #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-fn not_compiled(backend: Backend) -> Error {
+fn not_compiled(backend: Backend) -> crate::Error {
     let reason = format!("this build was made without the feature `{backend}`");
-    Error::BackendUnavailable { backend, reason }
+    crate::Error::BackendUnavailable { backend, reason }
 }

@@ -14,6 +14,7 @@ const CASES: [&str; 5] = ["tiny-parallel", "ragged-input-norm", "serial", "share
 pub(crate) fn trials() -> Vec<Named> {
     vec![
         ("chunks_have_the_bits_of_one_batch".to_owned(), Box::new(chunks)),
+        ("callers_side_by_side_get_their_own_bits".to_owned(), Box::new(side_by_side)),
         ("kernel_times_name_every_dispatch".to_owned(), Box::new(times)),
         ("unknown_adapter_is_an_error_that_lists_those_found".to_owned(), Box::new(unknown_adapter)),
         ("broken_shader_is_a_typed_error".to_owned(), Box::new(broken_shader)),
@@ -83,6 +84,34 @@ fn chunks() {
     for chunk in [1, 7, case.rows - 1, case.rows, case.rows + 1] {
         assert_eq!(run(chunk), expected, "chunks of {chunk}");
     }
+}
+
+/// Four callers at once on one scorer, each with the case's rows and an answer of its own.
+fn side_by_side() {
+    let case = open("serial").unwrap();
+    let builder = Scorer::builder(&case.model).backend(Backend::Wgpu).max_candidates(case.rows);
+    let scorer = builder.max_in_flight(4).build().unwrap();
+    let tasks = case.score_weights.len();
+    let run = |caller: usize| {
+        // Weights that tell callers apart.
+        let weights = vec![1.0 + caller as f32; tasks];
+        let mut scores = Scores::default();
+        let batch = [case.request()];
+        scorer.score(Batch { requests: &batch }, &ScoreOptions::new(&weights), &mut scores).unwrap();
+        scores.scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>()
+    };
+    let alone: Vec<Vec<u32>> = (0..4).map(run).collect();
+    assert_ne!(alone[0], alone[1]);
+    std::thread::scope(|scope| {
+        for caller in 0..4 {
+            let (run, alone) = (&run, &alone);
+            scope.spawn(move || {
+                for call in 0..25 {
+                    assert_eq!(run(caller), alone[caller], "caller {caller} call {call}");
+                }
+            });
+        }
+    });
 }
 
 fn times() {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use wgpu::{
     BindGroup, BindingResource, Buffer, BufferBinding, BufferDescriptor, BufferUsages, CommandEncoder,
-    CommandEncoderDescriptor, ComputePassDescriptor, ComputePassTimestampWrites, MapMode, SubmissionIndex,
+    CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, ComputePassTimestampWrites, MapMode,
+    SubmissionIndex,
 };
 
 use crate::{Result, Scores, Status};
@@ -18,7 +19,6 @@ use super::super::{Call, Lane};
 use super::executor::{Constants, WgpuExecutor};
 use super::mapping::Mapping;
 use super::params::FeaturizeParams;
-use super::pipelines::Kernel;
 use super::schedule::{Matrix, Work};
 use super::timing::Timing;
 use super::upload::{self, REQUEST_WORDS};
@@ -294,40 +294,33 @@ impl WgpuLane {
     }
 
     fn encode(&self, encoder: &mut CommandEncoder, rows: usize) {
-        let shared = &self.shared;
-        let tile = shared.tile(rows);
-        let dispatches = || shared.schedule.dispatches.iter().zip(&self.bind_groups);
-        let kernel = |work: &Work| -> Kernel { WgpuExecutor::kernel(work, tile) };
-        match &self.timing {
-            None => {
-                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
-                    label: Some("plan"),
-                    timestamp_writes: None,
-                });
-                for (dispatch, bind_groups) in dispatches() {
-                    pass.set_pipeline(shared.pipelines.get(kernel(&dispatch.work)));
-                    pass.set_bind_group(0, &bind_groups[tile], &[]);
-                    let (x, y) = shared.grid(&dispatch.work, rows);
-                    pass.dispatch_workgroups(x, y, 1);
-                }
-            }
-            Some(timing) => {
-                for (index, (dispatch, bind_groups)) in dispatches().enumerate() {
-                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
-                        label: Some(&dispatch.label),
-                        timestamp_writes: Some(ComputePassTimestampWrites {
-                            query_set: &timing.queries,
-                            beginning_of_pass_write_index: Some(2 * index as u32),
-                            end_of_pass_write_index: Some(2 * index as u32 + 1),
-                        }),
-                    });
-                    pass.set_pipeline(shared.pipelines.get(kernel(&dispatch.work)));
-                    pass.set_bind_group(0, &bind_groups[tile], &[]);
-                    let (x, y) = shared.grid(&dispatch.work, rows);
-                    pass.dispatch_workgroups(x, y, 1);
-                }
-            }
+        let count = self.bind_groups.len();
+        let Some(timing) = &self.timing else {
+            let label = Some("plan");
+            let mut pass =
+                encoder.begin_compute_pass(&ComputePassDescriptor { label, timestamp_writes: None });
+            (0..count).for_each(|index| self.dispatch(&mut pass, index, rows));
+            return;
+        };
+        for index in 0..count {
+            let writes = ComputePassTimestampWrites {
+                query_set: &timing.queries,
+                beginning_of_pass_write_index: Some(2 * index as u32),
+                end_of_pass_write_index: Some(2 * index as u32 + 1),
+            };
+            let label = Some(self.shared.schedule.dispatches[index].label.as_str());
+            let descriptor = ComputePassDescriptor { label, timestamp_writes: Some(writes) };
+            self.dispatch(&mut encoder.begin_compute_pass(&descriptor), index, rows);
         }
+    }
+
+    fn dispatch(&self, pass: &mut ComputePass<'_>, index: usize, rows: usize) {
+        let shared = &self.shared;
+        let (work, tile) = (&shared.schedule.dispatches[index].work, shared.tile(rows));
+        pass.set_pipeline(shared.pipelines.get(WgpuExecutor::kernel(work, tile)));
+        pass.set_bind_group(0, &self.bind_groups[index][tile], &[]);
+        let (x, y) = shared.grid(work, rows);
+        pass.dispatch_workgroups(x, y, 1);
     }
 
     /// Waits for a slot's chunk and reads its outputs.
