@@ -99,7 +99,7 @@ fn featurize(plan: &Plan, split: &Split, image: &mut Image) -> FeaturizeConstant
         [map(widths.continuous, &split.continuous), map(widths.binary, &split.binary), None, None, None];
     for (index, width) in widths.embeddings().into_iter().enumerate() {
         if split.embeddings[index] && width > 0 {
-            maps[2 + index] = map(width, &[0..width]);
+            maps[2 + index] = map(width, std::slice::from_ref(&(0..width)));
         }
     }
     FeaturizeConstants { batch_norm, layer_norm, embeddings, maps }
@@ -182,6 +182,6 @@ mod tests {
     #[test]
     fn columns_given_once_count_down_the_others_count_up() {
         assert_eq!(columns(7, &[1..3, 5..6]), [0, -1, -2, 1, 2, -3, 3]);
-        assert_eq!(columns(2, &[0..2]), [-1, -2]);
+        assert_eq!(columns(2, std::slice::from_ref(&(0..2))), [-1, -2]);
     }
 }

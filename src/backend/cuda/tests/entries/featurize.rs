@@ -30,7 +30,7 @@ struct Given {
 }
 
 fn is_from_request(is_split: bool, column: usize) -> bool {
-    is_split && column % 3 == 0
+    is_split && column.is_multiple_of(3)
 }
 
 /// Splits the columns of random rows; `store` gives the GPU a matrix of (rows, width) numbers.
@@ -101,7 +101,7 @@ fn store_binary(kind: u32) -> impl FnMut(&mut Gpu, &[f64], usize) -> (u64, usize
             (gpu.address::<u8>(buffer, 0), width, values.to_vec())
         }
         _ => {
-            let (stride, rows) = (width.div_ceil(8), if width == 0 { 0 } else { values.len() / width });
+            let (stride, rows) = (width.div_ceil(8), values.len().checked_div(width).unwrap_or(0));
             let mut bits = vec![0u8; stride * rows];
             let values: Vec<f64> = values.iter().map(|&v| f64::from(u8::from(v >= 1.0))).collect();
             for (i, &v) in values.iter().enumerate() {
