@@ -38,6 +38,10 @@ mod scores;
 pub mod truth;
 pub mod weights;
 
+#[cfg(feature = "wgpu")]
+#[doc(hidden)]
+pub use backend::wgpu_testing;
+
 pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};

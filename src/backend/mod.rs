@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 pub use cpu::CpuKernel;
 pub use listing::{Entry, Listing};
+#[cfg(feature = "wgpu")]
+#[doc(hidden)]
+pub use wgpu::testing as wgpu_testing;
 
 use crate::batch::Split;
 use crate::plan::{Folding, Plan};
@@ -130,12 +133,17 @@ pub(crate) struct Call<'a> {
     pub(crate) outputs: Outputs,
 }
 
-/// Builds an executor on a named backend; never on another.
-pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
-    let folding = match options.precision {
+/// Where a plan of a precision keeps the scales of its norms.
+pub(crate) fn folding(precision: Precision) -> Folding {
+    match precision {
         Precision::F32 => Folding::Weights,
         _ => Folding::Epilogues,
-    };
+    }
+}
+
+/// Builds an executor on a named backend; never on another.
+pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
+    let folding = folding(options.precision);
     let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align, folding);
     match backend {
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN), options),

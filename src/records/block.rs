@@ -32,6 +32,27 @@ pub struct Position {
     pub open_request: Option<i64>,
 }
 
+/// One record's values, for [`RecordBlock::push`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Row<'a> {
+    /// `meta.user_id`: records that follow each other with the same are one request.
+    pub user_id: i64,
+    /// `meta.author_id`
+    pub author_id: i64,
+    /// `meta.tweet_id`
+    pub tweet_id: i64,
+    /// (continuous)
+    pub continuous: &'a [f32],
+    /// (binary)
+    pub binary: &'a [u8],
+    /// (`user_embedding`)
+    pub user_embedding: &'a [f32],
+    /// (`user_eng_embedding`)
+    pub user_eng_embedding: &'a [f32],
+    /// (`author_embedding`)
+    pub author_embedding: &'a [f32],
+}
+
 /// Up to `capacity` records, column by column, row-major.
 ///
 /// Records that follow each other in one file with equal `meta.user_id` are one request. A request that the capacity
@@ -66,6 +87,18 @@ impl RecordBlock {
     /// # Errors
     /// `capacity` is 0, or so large that the columns cannot be allocated.
     pub fn new(layout: &RecordLayout, capacity: usize) -> Result<Self> {
+        Self::with_room(layout.widths(), layout.labels().len(), capacity)
+    }
+
+    /// An empty block without labels, to be filled by [`RecordBlock::push`].
+    ///
+    /// # Errors
+    /// As [`RecordBlock::new`].
+    pub fn of_widths(widths: Widths, capacity: usize) -> Result<Self> {
+        Self::with_room(widths, 0, capacity)
+    }
+
+    fn with_room(widths: Widths, num_labels: usize, capacity: usize) -> Result<Self> {
         let too_large = |expected: &str| Error::Argument {
             argument: "capacity",
             expected: expected.to_owned(),
@@ -74,8 +107,6 @@ impl RecordBlock {
         if capacity == 0 {
             return Err(too_large("at least one record"));
         }
-        let widths = layout.widths();
-        let num_labels = layout.labels().len();
         let no_room = || too_large("a block that fits the memory");
         Ok(Self {
             capacity,
@@ -223,7 +254,54 @@ impl RecordBlock {
         self.skipped_before
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Appends one record of values that come from elsewhere than a record file.
+    ///
+    /// # Errors
+    /// The block is full, or a column has another width; the record is left out.
+    pub fn push(&mut self, origin: Origin, row: &Row<'_>) -> Result<()> {
+        if self.is_full() {
+            return Err(Error::Argument {
+                argument: "block",
+                expected: format!("room for one of {} records", self.capacity),
+                found: "a full block".to_owned(),
+            });
+        }
+        let widths = self.widths;
+        for (argument, width, found) in [
+            ("continuous", widths.continuous, row.continuous.len()),
+            ("binary", widths.binary, row.binary.len()),
+            ("user_embedding", widths.user_embedding, row.user_embedding.len()),
+            ("user_eng_embedding", widths.user_eng_embedding, row.user_eng_embedding.len()),
+            ("author_embedding", widths.author_embedding, row.author_embedding.len()),
+        ] {
+            if width != found {
+                let (expected, found) = (format!("{width} values"), found.to_string());
+                return Err(Error::Argument { argument, expected, found });
+            }
+        }
+        self.user_ids.push(row.user_id);
+        self.author_ids.push(row.author_id);
+        self.tweet_ids.push(row.tweet_id);
+        self.continuous.extend_from_slice(row.continuous);
+        self.binary.extend_from_slice(row.binary);
+        self.user_embedding.extend_from_slice(row.user_embedding);
+        self.user_eng_embedding.extend_from_slice(row.user_eng_embedding);
+        self.author_embedding.extend_from_slice(row.author_embedding);
+        self.labels.resize(self.labels.len() + self.num_labels, 0);
+        self.commit(origin);
+        Ok(())
+    }
+
+    /// Says how the block's first and last request go on in other blocks, and where a later run would go on.
+    pub fn link(&mut self, from_previous: bool, into_next: bool, next_position: Position) {
+        self.continues_from_previous = from_previous;
+        self.continues = into_next;
+        self.next_position = next_position;
+    }
+
+    /// Whether no record fits any more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         self.len() >= self.capacity
     }
 
@@ -232,7 +310,8 @@ impl RecordBlock {
         self.widths == layout.widths() && self.num_labels == layout.labels().len()
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Takes all records out; the memory stays.
+    pub fn clear(&mut self) {
         self.request_offsets.clear();
         self.request_offsets.push(0);
         self.origins.clear();

@@ -33,7 +33,7 @@ mod source;
 mod wire;
 mod writer;
 
-pub use block::{Origin, Position, RecordBlock};
+pub use block::{Origin, Position, RecordBlock, Row};
 pub use encode::{Values, encode_example};
 pub use layout::{LayoutSpec, RecordLayout};
 pub use random::{RandomExamples, RandomRecords, TweetIds};

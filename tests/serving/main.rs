@@ -5,5 +5,6 @@
 mod batching;
 mod performance;
 mod reload;
+mod soak;
 mod stress;
 mod support;

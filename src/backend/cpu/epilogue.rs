@@ -70,7 +70,12 @@ struct Run {
 impl Run {
     /// Element index in a view whose strip starts at `column`.
     #[inline(always)]
-    fn index<E: Element>(self, workspace: &Workspace<E>, operand: super::layout::Operand, column: usize) -> usize {
+    fn index<E: Element>(
+        self,
+        workspace: &Workspace<E>,
+        operand: super::layout::Operand,
+        column: usize,
+    ) -> usize {
         // The second run is in the same line of halves, or in the next line group of f32.
         let second = if E::LINE == STRIP { 16 } else { 16 * PANEL };
         workspace.panel(operand, self.panel) + column * PANEL + self.row * E::LINE + self.run * second

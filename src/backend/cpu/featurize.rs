@@ -206,7 +206,7 @@ impl Featurizer {
 fn pieces(once: &[Range<usize>], width: usize, base: usize) -> (Vec<Piece>, Vec<Piece>) {
     let (mut given_once, mut given_each) = (Vec::new(), Vec::new());
     let (mut at, mut from_once, mut from_each) = (0, 0, 0);
-    for range in once.iter().cloned().chain([width..width]) {
+    for range in once.iter().cloned().chain(std::iter::once(width..width)) {
         if at < range.start {
             given_each.push(Piece { into: base + at, from: from_each, len: range.start - at });
             from_each += range.start - at;

@@ -59,7 +59,8 @@ pub(super) unsafe fn strips<K: Kernel>(
             let last = start + columns == op.depth;
             // The next chunk's weights follow this chunk's, in this strip or the next.
             let ahead = own.as_ptr_range().end.cast::<u8>();
-            let ahead_lines = (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.len().div_ceil(step));
+            let ahead_lines =
+                (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.len().div_ceil(step));
             for (call, row) in rows.clone().step_by(step).enumerate() {
                 let first = workspace.panel(product.input, row / PANEL) + start * PANEL;
                 let take = step.min(rows.end - row);

@@ -140,12 +140,7 @@ impl Task {
     /// # Safety
     /// The row of the input is written.
     #[inline(always)]
-    unsafe fn logit<I: Isa, E: Element>(
-        &self,
-        workspace: &Workspace<E>,
-        input: Operand,
-        row: usize,
-    ) -> f32 {
+    unsafe fn logit<I: Isa, E: Element>(&self, workspace: &Workspace<E>, input: Operand, row: usize) -> f32 {
         let mut lanes = [0.0f32; 16];
         for (run, weights) in self.weight.as_chunks::<16>().0.iter().enumerate() {
             // SAFETY: the weights are as many as the input's columns; the caller's promise.

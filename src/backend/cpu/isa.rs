@@ -54,18 +54,28 @@ impl Isa for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Avx2, Avx512, Avx512Bf16};
+pub(super) use x86::{Avx2, Avx512, Avx512Bf16, cpuid};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_cvtph_ps, _mm256_cvtps_ph, _mm256_loadu_ps,
-        _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_cvtneps_pbh, _mm512_cvtph_ps,
-        _mm512_cvtps_ph, _mm512_loadu_ps, _mm512_storeu_ps,
+        __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_cvtph_ps, _mm256_cvtps_ph,
+        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_cvtneps_pbh,
+        _mm512_cvtph_ps, _mm512_cvtps_ph, _mm512_loadu_ps, _mm512_storeu_ps, CpuidResult,
     };
     use std::mem::transmute;
 
     use super::{Isa, bf16, f16};
+
+    /// What the processor says of itself, subleaf 0.
+    #[allow(
+        unused_unsafe,
+        reason = "the intrinsic became safe after the oldest compiler that this crate supports"
+    )]
+    pub(in super::super) fn cpuid(leaf: u32) -> CpuidResult {
+        // SAFETY: every x86-64 has the instruction.
+        unsafe { __cpuid_count(leaf, 0) }
+    }
 
     /// AVX2 with FMA and half conversions.
     #[derive(Clone, Copy, Debug)]

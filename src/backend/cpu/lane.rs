@@ -204,7 +204,9 @@ fn by_step<K: Kernel>(
         };
         by_rows(threads, &|part, scratch| {
             // SAFETY: as above.
-            unsafe { featurize(executor, call, schedule, &workspace, first + part.start, part, scratch, sink) };
+            unsafe {
+                featurize(executor, call, schedule, &workspace, first + part.start, part, scratch, sink)
+            };
         });
         for phase in &schedule.phases {
             gemm_phase(executor, phase, &workspace, rows, threads);
@@ -281,7 +283,9 @@ fn gemm_phase<K: Kernel>(
                     let own = own.start - base..own.end - base;
                     for part in executor.tuning.passes(product.op.depth, rows) {
                         // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
-                        unsafe { strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch) };
+                        unsafe {
+                            strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch)
+                        };
                     }
                 }
                 base += count;

@@ -150,8 +150,8 @@ fn depth_first(plan: &Plan) -> Vec<Place> {
             let (inputs, _) = views(plan, *place);
             let mut youngest = 0;
             for view in inputs {
-                for segment in view.first..view.first + view.count {
-                    youngest = youngest.max(written[view.buffer][segment]? + 1);
+                for time in &written[view.buffer][view.first..view.first + view.count] {
+                    youngest = youngest.max((*time)? + 1);
                 }
             }
             Some(youngest)
@@ -162,9 +162,7 @@ fn depth_first(plan: &Plan) -> Vec<Place> {
             .unwrap_or_else(|| unreachable!("a plan's steps are in an order that runs"));
         let place = waiting.remove(next);
         let (_, output) = views(plan, place);
-        for segment in output.first..output.first + output.count {
-            written[output.buffer][segment] = Some(order.len());
-        }
+        written[output.buffer][output.first..output.first + output.count].fill(Some(order.len()));
         order.push(place);
     }
     order

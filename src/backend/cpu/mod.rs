@@ -99,12 +99,7 @@ fn f32_arithmetic<I: F32Tile>(
     }
 }
 
-fn executor<K: Kernel>(
-    plan: &Plan,
-    options: &Options,
-    kernel: K,
-    name: &str,
-) -> Result<Arc<dyn Executor>> {
+fn executor<K: Kernel>(plan: &Plan, options: &Options, kernel: K, name: &str) -> Result<Arc<dyn Executor>> {
     let pool = match options.threads {
         0 | 1 => None,
         threads => {
@@ -229,11 +224,11 @@ fn processor_name() -> String {
 
 #[cfg(target_arch = "x86_64")]
 fn brand() -> String {
-    use std::arch::x86_64::__cpuid;
-    if __cpuid(0x8000_0000).eax < 0x8000_0004 {
+    use isa::cpuid;
+    if cpuid(0x8000_0000).eax < 0x8000_0004 {
         return "x86-64".to_owned();
     }
-    let leaves = (0x8000_0002..=0x8000_0004).map(|leaf| __cpuid(leaf));
+    let leaves = (0x8000_0002..=0x8000_0004).map(cpuid);
     let bytes: Vec<u8> = leaves
         .flat_map(|r| [r.eax, r.ebx, r.ecx, r.edx])
         .flat_map(u32::to_le_bytes)

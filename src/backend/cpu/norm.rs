@@ -85,7 +85,10 @@ mod tests {
                 assert!(RowNorm { epsilon: 1e-5, affine: None }.apply::<Portable>(&mut found));
                 for (e, f) in expected.iter().zip(&found) {
                     let err = (e - f64::from(*f)).abs();
-                    assert!(err <= 2e-7 * e.abs() + 1e-7, "length {len} scale {scale}: expected {e}, got {f}");
+                    assert!(
+                        err <= 2e-7 * e.abs() + 1e-7,
+                        "length {len} scale {scale}: expected {e}, got {f}"
+                    );
                 }
             }
         }

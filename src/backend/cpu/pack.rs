@@ -30,11 +30,7 @@ pub(super) fn pack_group<K: Kernel>(plan: &Plan, group: &GemmGroup, into: &mut [
 }
 
 /// Packs `into.len() / depth` output columns, whose rows of weights `row` gives.
-pub(super) fn pack<K: Kernel>(
-    depth: usize,
-    into: &mut [K::Stored],
-    row: impl Fn(usize, &mut [f64]) + Sync,
-) {
+pub(super) fn pack<K: Kernel>(depth: usize, into: &mut [K::Stored], row: impl Fn(usize, &mut [f64]) + Sync) {
     into.par_chunks_mut(STRIP * depth).enumerate().for_each(|(strip, into)| {
         let mut values = vec![0.0; depth];
         for column in 0..STRIP {

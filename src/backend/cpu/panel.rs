@@ -137,4 +137,4 @@ impl<E: Element> Workspace<E> {
     }
 }
 
-const _: () = assert!(STRIP % 16 == 0, "a strip is whole runs of sixteen columns");
+const _: () = assert!(STRIP.is_multiple_of(16), "a strip is whole runs of sixteen columns");

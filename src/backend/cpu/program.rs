@@ -80,7 +80,7 @@ pub(super) enum Task {
 
 impl<K: Kernel> Program<K> {
     pub(super) fn new(plan: &Plan, split: &Split) -> Result<Self> {
-        if plan.align % STRIP != 0 {
+        if !plan.align.is_multiple_of(STRIP) {
             return Err(Error::Argument {
                 argument: "plan.align",
                 expected: format!("a multiple of {STRIP} columns"),
@@ -105,10 +105,7 @@ impl<K: Kernel> Program<K> {
                     for group in groups {
                         let segments = plan.segments(group.input).iter().map(|s| (s.width, s.padded));
                         of_step.push(norms.len());
-                        norms.push(NormOp {
-                            norm: RowNorm::new(&group.norm),
-                            segments: segments.collect(),
-                        });
+                        norms.push(NormOp { norm: RowNorm::new(&group.norm), segments: segments.collect() });
                     }
                 }
                 Step::Gemm(groups) => {

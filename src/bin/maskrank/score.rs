@@ -20,10 +20,15 @@ use crate::select::BackendArguments;
 use crate::{Outcome, select};
 
 mod checkpoint;
+mod input;
+mod parquet_in;
+mod parquet_out;
 mod rows;
+mod safetensors_in;
 mod stream;
 
 use checkpoint::{Checkpoints, Start};
+use input::{Input, TableReader};
 use rows::{Format, Rows};
 use stream::{Counts, Output};
 
@@ -32,7 +37,8 @@ pub(crate) struct Arguments {
     /// A model folder
     #[arg(long)]
     model: PathBuf,
-    /// Record files (TFRecord of tf.Example, gzip or not), read in this order
+    /// Files, read in this order: TFRecord of tf.Example, gzip or not; or tables, .parquet or .safetensors, with columns
+    /// continuous, binary, user_embedding, user_eng_embedding, author_embedding, user_id, author_id, tweet_id
     #[arg(long, num_args = 1.., required = true)]
     records: Vec<PathBuf>,
     /// Score weights, YAML or JSON. Default: those published in April 2023
@@ -49,7 +55,7 @@ pub(crate) struct Arguments {
     /// Where to write. Default: standard output
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Default: JSON lines when --out ends in .jsonl or .json, else CSV
+    /// Default: JSON lines when --out ends in .jsonl or .json, Parquet when in .parquet, else CSV
     #[arg(long, value_enum)]
     format: Option<FormatName>,
     /// Most candidates of one batch
@@ -73,6 +79,7 @@ pub(crate) struct Arguments {
 enum FormatName {
     Csv,
     Jsonl,
+    Parquet,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
@@ -81,8 +88,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         model = model.schema(schema);
     }
     let model = model.open(&arguments.model)?;
+    let are_tables = input::are_tables(&arguments.records)?;
     let schema = schema_path(arguments, &model)?;
-    let layout = layout(&model, &schema)?;
+    // Tables name their columns themselves; records need a schema.
+    let layout = if are_tables { None } else { Some(layout(&model, &schema)?) };
     let weights = match &arguments.weights {
         Some(path) => ScoreWeights::read(path)?,
         None => ScoreWeights::default(),
@@ -104,8 +113,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         on_bad: if arguments.skip_bad { OnBad::Skip } else { OnBad::Stop },
         ..ReadOptions::default()
     };
-    let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top);
-    let mut checkpoints = arguments.out.as_deref().map(|out| {
+    let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top)?;
+    // A Parquet file is of no use without its end: it cannot be gone on with, and is written whole or not at all.
+    let is_parquet = format(arguments) == Format::Parquet;
+    if is_parquet && arguments.resume {
+        return Err("--resume: expected CSV or JSON lines, found Parquet, which cannot be appended to".into());
+    }
+    if is_parquet && arguments.out.is_none() {
+        return Err("--format parquet: expected --out FILE, found standard output".into());
+    }
+    let mut checkpoints = arguments.out.as_deref().filter(|_| !is_parquet).map(|out| {
         let every = Duration::from_secs_f64(arguments.checkpoint.clamp(0.0, 1e6));
         Checkpoints::new(out, every, settings(arguments, &schema, &scorer, &weights))
     });
@@ -143,7 +160,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         top_k: arguments.top.map_or(0, |k| k as usize),
         ..Outputs::default()
     };
-    let reader = BlockReader::resume(arguments.records.clone(), layout, options, position);
+    let records = arguments.records.clone();
+    let reader = match layout {
+        Some(layout) => Input::Records(Box::new(BlockReader::resume(records, layout, options, position))),
+        None => Input::Tables(Box::new(TableReader::new(records, model.widths(), position))),
+    };
     let output = Output { rows, sink, checkpoints, bar, input_before };
     let score_options = ScoreOptions::new(&weights).with_outputs(outputs);
     let counts =
@@ -252,6 +273,7 @@ fn format(arguments: &Arguments) -> Format {
     let extension = arguments.out.as_deref().and_then(Path::extension).and_then(|e| e.to_str());
     match (arguments.format, extension) {
         (Some(FormatName::Jsonl), _) | (None, Some("jsonl" | "json")) => Format::JsonLines,
+        (Some(FormatName::Parquet), _) | (None, Some("parquet")) => Format::Parquet,
         _ => Format::Csv,
     }
 }

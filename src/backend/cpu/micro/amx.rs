@@ -9,12 +9,11 @@
 //! tile configuration before, and releases it after, a stretch of work ([`Session`]).
 
 use std::arch::asm;
-use std::arch::x86_64::__cpuid_count;
 use std::marker::PhantomData;
 
 use half::bf16;
 
-use super::super::isa::Avx512Bf16;
+use super::super::isa::{Avx512Bf16, cpuid};
 use super::avx512_bf16::pair_index;
 use super::{Kernel, PANEL, STRIP, Tile};
 
@@ -37,7 +36,7 @@ impl AmxBf16 {
         // CPUID leaf 7, EDX: bit 22 is AMX-BF16, bit 24 AMX-TILE.
         const BITS: u32 = 1 << 22 | 1 << 24;
         let vectors = Avx512Bf16::detect().ok_or(Denied::Absent)?;
-        if __cpuid_count(7, 0).edx & BITS != BITS {
+        if cpuid(7).edx & BITS != BITS {
             return Err(Denied::Absent);
         }
         match request_permission() {
@@ -133,78 +132,124 @@ impl Kernel for AmxBf16 {
 
     #[inline(always)]
     unsafe fn tile(self, tile: &Tile<bf16>) {
+        // How many lines of weights a step must fetch, so that the next chunk is in L2 when it is needed.
+        let each = tile.ahead_lines.div_ceil(tile.columns / 32);
         // SAFETY: the caller vouches for operands and session; a second panel exists when rows go beyond the first.
         unsafe {
-            if tile.rows > PANEL {
-                two_panels(tile);
-            } else {
-                one_panel(tile);
+            match (tile.rows > PANEL, each) {
+                (false, _) => one_panel(tile),
+                (true, 0..=4) => two_panels_fetching_4(tile),
+                (true, 5..=8) => two_panels_fetching_8(tile),
+                (true, 9..=16) => two_panels_fetching_16(tile),
+                (true, _) => two_panels_fetching_32(tile),
             }
         }
     }
 }
 
-/// C rows 0..32 += two panels · strip.
-unsafe fn two_panels(tile: &Tile<bf16>) {
-    // SAFETY: every step reads 1 KiB a panel and 2 KiB of the strip, `columns / 32` times, all vouched for by the
-    // caller; C is two whole panels. Prefetches read nothing. Tile registers are used nowhere else.
-    unsafe {
-        asm!(
-            "test {acc:e}, {acc:e}",
-            "jz 3f",
-            "tileloadd tmm0, [{c} + {ldc}*1]",
-            "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
-            "tileloadd tmm2, [{c1} + {ldc}*1]",
-            "tileloadd tmm3, [{c1} + {ldc}*1 + 64]",
-            "jmp 2f",
-            "3:",
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            ".p2align 5",
-            "2:",
-            "tileloadd tmm4, [{a0} + {line}*1]",
-            "prefetcht1 [{ahead}]",
-            "tileloadd tmm6, [{b} + {line}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "prefetcht1 [{ahead} + 64]",
-            "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "prefetcht1 [{ahead} + 128]",
-            "tileloadd tmm5, [{a1} + {line}*1]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "prefetcht1 [{ahead} + 192]",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {ahead}, {step}",
-            "add {a0}, 1024",
-            "add {a1}, 1024",
-            "add {b}, 2048",
-            "dec {n}",
-            "jnz 2b",
-            "tilestored [{c} + {ldc}*1], tmm0",
-            "tilestored [{c} + {ldc}*1 + 64], tmm1",
-            "tilestored [{c1} + {ldc}*1], tmm2",
-            "tilestored [{c1} + {ldc}*1 + 64], tmm3",
-            acc = in(reg) u32::from(tile.accumulate),
-            c = in(reg) tile.c,
-            c1 = in(reg) tile.c.add(PANEL * STRIP),
-            ldc = in(reg) STRIP * size_of::<f32>(),
-            line = in(reg) 64usize,
-            a0 = inout(reg) tile.a => _,
-            a1 = inout(reg) tile.a.add(tile.panel_stride) => _,
-            b = inout(reg) tile.b => _,
-            n = inout(reg) tile.columns / 32 => _,
-            ahead = inout(reg) tile.ahead => _,
-            step = in(reg) tile.ahead_lines * 64 / (tile.columns / 32),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
+/// Prefetches of lines at these offsets from a register.
+macro_rules! fetch {
+    ($from:literal, $($offset:literal)*) => {
+        concat!($("prefetcht1 [{", $from, "} + ", $offset, "]\n"),*)
+    };
 }
 
-/// C rows 0..16 += one panel · strip; fetches weights ahead, which are what takes time with so few rows.
+/// C rows 0..32 += two panels · strip, one variant for each number of lines fetched a step: in four places between
+/// the products, because a burst of prefetches would hold up the tile loads.
+macro_rules! two_panels {
+    ($name:ident, $first:expr, $second:expr, $third:expr, $fourth:expr) => {
+        unsafe fn $name(tile: &Tile<bf16>) {
+            // SAFETY: every step reads 1 KiB a panel and 2 KiB of the strip, `columns / 32` times, all vouched for by
+            // the caller; C is two whole panels. Prefetches read nothing. Tile registers are used nowhere else.
+            unsafe {
+                asm!(
+                    "test {acc:e}, {acc:e}",
+                    "jz 3f",
+                    "tileloadd tmm0, [{c} + {ldc}*1]",
+                    "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
+                    "tileloadd tmm2, [{c1} + {ldc}*1]",
+                    "tileloadd tmm3, [{c1} + {ldc}*1 + 64]",
+                    "jmp 2f",
+                    "3:",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    ".p2align 5",
+                    "2:",
+                    "tileloadd tmm4, [{a0} + {line}*1]",
+                    $first,
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    $second,
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    $third,
+                    "tileloadd tmm5, [{a1} + {line}*1]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    $fourth,
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "add {ahead}, {step}",
+                    "add {a0}, 1024",
+                    "add {a1}, 1024",
+                    "add {b}, 2048",
+                    "dec {n}",
+                    "jnz 2b",
+                    "tilestored [{c} + {ldc}*1], tmm0",
+                    "tilestored [{c} + {ldc}*1 + 64], tmm1",
+                    "tilestored [{c1} + {ldc}*1], tmm2",
+                    "tilestored [{c1} + {ldc}*1 + 64], tmm3",
+                    acc = in(reg) u32::from(tile.accumulate),
+                    c = in(reg) tile.c,
+                    c1 = in(reg) tile.c.add(PANEL * STRIP),
+                    ldc = in(reg) STRIP * size_of::<f32>(),
+                    line = in(reg) 64usize,
+                    a0 = inout(reg) tile.a => _,
+                    a1 = inout(reg) tile.a.add(tile.panel_stride) => _,
+                    b = inout(reg) tile.b => _,
+                    n = inout(reg) tile.columns / 32 => _,
+                    ahead = inout(reg) tile.ahead => _,
+                    step = in(reg) tile.ahead_lines * 64 / (tile.columns / 32),
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
+}
+
+two_panels!(
+    two_panels_fetching_4,
+    fetch!("ahead", 0),
+    fetch!("ahead", 64),
+    fetch!("ahead", 128),
+    fetch!("ahead", 192)
+);
+two_panels!(
+    two_panels_fetching_8,
+    fetch!("ahead", 0 64),
+    fetch!("ahead", 128 192),
+    fetch!("ahead", 256 320),
+    fetch!("ahead", 384 448)
+);
+two_panels!(
+    two_panels_fetching_16,
+    fetch!("ahead", 0 64 128 192),
+    fetch!("ahead", 256 320 384 448),
+    fetch!("ahead", 512 576 640 704),
+    fetch!("ahead", 768 832 896 960)
+);
+// One call takes all candidates: the weights are read as they come, and the next step's are fetched.
+two_panels!(
+    two_panels_fetching_32,
+    fetch!("b", 2048 2112 2176 2240 2304 2368 2432 2496),
+    fetch!("b", 2560 2624 2688 2752 2816 2880 2944 3008),
+    fetch!("b", 3072 3136 3200 3264 3328 3392 3456 3520),
+    fetch!("b", 3584 3648 3712 3776 3840 3904 3968 4032)
+);
+
+/// C rows 0..16 += one panel · strip. With so few rows the weights are what takes time: the next step's are fetched.
 unsafe fn one_panel(tile: &Tile<bf16>) {
     // SAFETY: every step reads 1 KiB of the panel and 2 KiB of the strip, `columns / 32` times, all vouched for by
     // the caller; C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
@@ -222,8 +267,10 @@ unsafe fn one_panel(tile: &Tile<bf16>) {
             "2:",
             "tileloadd tmm4, [{a0} + {line}*1]",
             "tileloadd tmm6, [{b} + {line}*1]",
+            fetch!("b", 2048 2112 2176 2240 2304 2368 2432 2496 2560 2624 2688 2752 2816 2880 2944 3008),
             "tdpbf16ps tmm0, tmm4, tmm6",
             "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+            fetch!("b", 3072 3136 3200 3264 3328 3392 3456 3520 3584 3648 3712 3776 3840 3904 3968 4032),
             "tdpbf16ps tmm1, tmm4, tmm7",
             "add {a0}, 1024",
             "add {b}, 2048",

@@ -4,8 +4,7 @@
 //! ports for 10 loads, so the ports are the limit. Fewer rows use the same lanes with fewer accumulators.
 
 use std::arch::x86_64::{
-    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::super::isa::{Avx512, Avx512Bf16};

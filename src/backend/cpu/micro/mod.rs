@@ -41,7 +41,10 @@ pub(super) const STRIP: usize = 32;
 /// Asks for a line of weights in L2; reads nothing.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-#[allow(unused_unsafe, reason = "the intrinsic became safe after the oldest compiler that this crate supports")]
+#[allow(
+    unused_unsafe,
+    reason = "the intrinsic became safe after the oldest compiler that this crate supports"
+)]
 fn fetch(line: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
     // SAFETY: a prefetch of any address is allowed.

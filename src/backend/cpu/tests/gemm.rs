@@ -80,12 +80,8 @@ fn run<K: Kernel>(
     let total = case.op.depth + 2 * columns + 2 * STRIP;
     let input = Operand { matrix: 0, matrix_columns: case.op.depth, first: 0, columns: case.op.depth };
     // The other two lie side by side in one matrix, with a strip of nothing before and after.
-    let side = |first| Operand {
-        matrix: case.op.depth,
-        matrix_columns: 2 * columns + 2 * STRIP,
-        first,
-        columns,
-    };
+    let side =
+        |first| Operand { matrix: case.op.depth, matrix_columns: 2 * columns + 2 * STRIP, first, columns };
     let (output, multiplied) = (side(STRIP), side(STRIP + columns));
     let mut elements = Arena::<K::Stored>::new(total * capacity).unwrap();
     elements.as_mut_slice().fill(narrow(f32::NAN));
@@ -109,8 +105,14 @@ fn run<K: Kernel>(
     }
     let before: Vec<u64> = slice.iter().map(|&v| wide(v).to_bits()).collect();
 
-    let product =
-        Product { op: &case.op, weights: case.weights.as_slice(), input, output, by: Some(multiplied), waiting: 0 };
+    let product = Product {
+        op: &case.op,
+        weights: case.weights.as_slice(),
+        input,
+        output,
+        by: Some(multiplied),
+        waiting: 0,
+    };
     let mut scratch = Scratch::for_tests::<K>(capacity);
     let session = kernel.session();
     // SAFETY: the operands lie in the workspace, whose inputs were written above; one thread.
@@ -140,7 +142,9 @@ fn sweep<K: Kernel>(name: &str, kernel: K) {
     // Products and sums of 32-bit floats, pairwise or not; then one rounding to storage.
     let stored = match K::Stored::LINE {
         16 => 2f64.powi(-24),
-        _ if size_of::<K::Stored>() == 2 && wide(narrow::<K::Stored>(1.0 + 2f32.powi(-9))) > 1.0 => 2f64.powi(-11),
+        _ if size_of::<K::Stored>() == 2 && wide(narrow::<K::Stored>(1.0 + 2f32.powi(-9))) > 1.0 => {
+            2f64.powi(-11)
+        }
         _ => 2f64.powi(-8),
     };
     for (i, depth) in DEPTHS.into_iter().enumerate() {
@@ -162,7 +166,8 @@ fn sweep<K: Kernel>(name: &str, kernel: K) {
                     }
                     let (scale, bias) = (f64::from(case.op.scale[column]), f64::from(case.op.bias[column]));
                     let mut expected = sum * scale + bias;
-                    let mut bound = (2.0 * depth as f64 + 3.0) * 2f64.powi(-24) * (size * scale.abs() + bias.abs());
+                    let mut bound =
+                        (2.0 * depth as f64 + 3.0) * 2f64.powi(-24) * (size * scale.abs() + bias.abs());
                     match kind {
                         Kind::Bias => {}
                         Kind::Relu => expected = expected.max(0.0),

@@ -76,8 +76,7 @@ fn walk(plan: &Plan, order: Order) -> usize {
 #[test]
 fn nothing_is_overwritten_before_it_is_read() {
     let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for name in
-        ["tiny-parallel", "ragged-input-norm", "serial", "share-none", "share-partial", "production"]
+    for name in ["tiny-parallel", "ragged-input-norm", "serial", "share-none", "share-partial", "production"]
     {
         let (model, _) = Model::open_case(golden.join(name)).unwrap();
         for align in [32, 64] {

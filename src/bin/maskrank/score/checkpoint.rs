@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use maskrank::records::Position;
 use serde::{Deserialize, Serialize};
 
-use super::rows::Kept;
+use super::rows::Line;
 use crate::output::{beside, sync_folder};
 
 const VERSION: u32 = 1;
@@ -31,7 +31,7 @@ pub(crate) struct State {
     /// Broken records and files cut short before the position.
     pub(crate) skipped: (u64, u64),
     /// Rows of a request that the position cuts, where only the best are written.
-    pub(crate) open: Vec<Kept>,
+    pub(crate) open: Vec<Line>,
     is_complete: bool,
 }
 

@@ -11,10 +11,11 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use indicatif::ProgressBar;
-use maskrank::records::{BlockReader, RecordBlock};
+use maskrank::records::RecordBlock;
 use maskrank::{Batch, Error, ScoreOptions, Scorer, Scores};
 
 use super::checkpoint::Checkpoints;
+use super::input::Input;
 use super::requests;
 use super::rows::Rows;
 use crate::output::Sink;
@@ -53,7 +54,7 @@ pub(crate) struct Output {
 
 /// Scores everything that the reader gives. `before` is what earlier runs counted.
 pub(crate) fn run(
-    mut reader: BlockReader,
+    mut reader: Input,
     batch: usize,
     scorer: &Scorer,
     options: &ScoreOptions<'_>,
@@ -64,13 +65,13 @@ pub(crate) fn run(
     let (scored_out, scored_in) = sync_channel::<Parcel>(BLOCKS);
     let (empty_out, empty_in) = sync_channel::<Parcel>(BLOCKS);
     for _ in 0..BLOCKS {
-        let block = RecordBlock::new(reader.layout(), batch)?;
+        let block = reader.block(batch)?;
         empty_out.send(Parcel { block, scores: Scores::default(), input_bytes: 0 })?;
     }
     std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
             read(&mut reader, &empty_in, &full_out);
-            let skipped = reader.skipped();
+            let Some(skipped) = reader.skipped() else { return (0, 0, Vec::new()) };
             let errors: Vec<String> = skipped.errors.iter().map(ToString::to_string).collect();
             (skipped.records, skipped.files_cut, errors)
         });
@@ -115,7 +116,7 @@ pub(crate) fn run(
 }
 
 /// Reads until the end, an error, or until nobody takes blocks any more.
-fn read(reader: &mut BlockReader, empty: &Receiver<Parcel>, full: &SyncSender<Result<Parcel, Error>>) {
+fn read(reader: &mut Input, empty: &Receiver<Parcel>, full: &SyncSender<Result<Parcel, Error>>) {
     while let Ok(mut parcel) = empty.recv() {
         let read = match reader.read_into(&mut parcel.block) {
             Ok(false) => break,

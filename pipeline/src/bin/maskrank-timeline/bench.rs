@@ -1,0 +1,243 @@
+//! `bench`: requests against a world in this process, in a closed or an open loop.
+//!
+//! Closed: so many viewers ask one after the other, each as soon as the last answer is there. Open: requests arrive at a
+//! rate with exponential gaps whether or not earlier ones are done, and latency counts from the arrival that was planned,
+//! so that a stall is paid for by every request that it delays. The cache of scored posts stays empty: every request does
+//! all the work.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use maskrank_pipeline::domain::{RequestFacts, UserId};
+use maskrank_pipeline::engine::{Report, StageKind};
+use maskrank_pipeline::world::WorldConfig;
+
+use crate::Outcome;
+use crate::setup::{self, ModelArguments, Timeline, World};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The world's folder; without it a world is generated in memory
+    #[arg(long, value_name = "DIR")]
+    world: Option<PathBuf>,
+    /// Users of the generated world
+    #[arg(long, default_value_t = 100_000, conflicts_with = "world")]
+    users: u32,
+    /// Posts of the generated world
+    #[arg(long, default_value_t = 1_000_000, conflicts_with = "world")]
+    posts: u32,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Requests to measure
+    #[arg(long, default_value_t = 1000)]
+    requests: usize,
+    /// Requests before that, not measured
+    #[arg(long, default_value_t = 100)]
+    warm_up: usize,
+    /// Viewers that ask at once, in a closed loop
+    #[arg(long, default_value_t = 1, conflicts_with = "rate")]
+    concurrency: usize,
+    /// Requests a second, in an open loop
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Seed of viewers and arrivals
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Also print the reports of every component
+    #[arg(long)]
+    stages: bool,
+}
+
+/// What one request took, and what its stages did.
+struct Sample {
+    latency: Duration,
+    report: Option<Report>,
+    posts: usize,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let started = Instant::now();
+    let world = match &arguments.world {
+        Some(folder) => World::open(Some(folder))?,
+        None => World::generate(WorldConfig::sized(arguments.users, arguments.posts))?,
+    };
+    let mut out = std::io::stdout().lock();
+    let (users, posts) = world.embedded.sizes();
+    let ready = started.elapsed().as_secs_f64();
+    writeln!(out, "world: {users} users, {posts} posts, ready after {ready:.1} s, {}", memory())?;
+    let mut config = arguments.model.pipeline_config()?;
+    config.fetch.cache.max_posts = 0;
+    let timeline = Arc::new(arguments.model.timeline(world, &config)?);
+    let viewers = u64::try_from(users)?;
+    let runtime = setup::runtime()?;
+    let mut random = Random(arguments.seed);
+    let mut pick = |count: usize| (0..count).map(|_| UserId(1 + random.next() % viewers)).collect::<Vec<_>>();
+    let (warm_up, measured) = (pick(arguments.warm_up), pick(arguments.requests));
+    runtime.block_on(closed(&timeline, warm_up, 1));
+    let begun = Instant::now();
+    let samples = match arguments.rate {
+        Some(rate) => {
+            let gaps = exponential_gaps(arguments.seed, rate, arguments.requests);
+            writeln!(out, "open loop: {rate} requests a second with exponential gaps")?;
+            runtime.block_on(open(&timeline, measured, gaps))
+        }
+        None => {
+            writeln!(out, "closed loop: {} at once", arguments.concurrency)?;
+            runtime.block_on(closed(&timeline, measured, arguments.concurrency))
+        }
+    };
+    let elapsed = begun.elapsed();
+    print(&mut out, &timeline, &samples, elapsed, arguments.stages)?;
+    Ok(())
+}
+
+async fn serve(timeline: &Timeline, viewer: UserId, since: Instant) -> Sample {
+    let served = timeline.product.serve(viewer, RequestFacts::default()).await;
+    let latency = since.elapsed();
+    match served {
+        Ok((response, report)) => Sample { latency, report: Some(report), posts: response.posts.len() },
+        Err(_) => Sample { latency, report: None, posts: 0 },
+    }
+}
+
+async fn closed(timeline: &Arc<Timeline>, viewers: Vec<UserId>, at_once: usize) -> Vec<Sample> {
+    let viewers: Arc<[UserId]> = viewers.into();
+    let next = Arc::new(AtomicUsize::new(0));
+    let worker = |_| {
+        let (timeline, viewers, next) = (Arc::clone(timeline), Arc::clone(&viewers), Arc::clone(&next));
+        tokio::spawn(async move {
+            let mut samples = Vec::new();
+            while let Some(&viewer) = viewers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                samples.push(serve(&timeline, viewer, Instant::now()).await);
+            }
+            samples
+        })
+    };
+    let workers: Vec<_> = (0..at_once.max(1)).map(worker).collect();
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.await.unwrap_or_default());
+    }
+    all
+}
+
+async fn open(timeline: &Arc<Timeline>, viewers: Vec<UserId>, gaps: Vec<Duration>) -> Vec<Sample> {
+    let start = Instant::now();
+    let mut planned = start;
+    let mut under_way = Vec::with_capacity(viewers.len());
+    for (viewer, gap) in viewers.into_iter().zip(gaps) {
+        planned += gap;
+        tokio::time::sleep_until(planned.into()).await;
+        let timeline = Arc::clone(timeline);
+        under_way.push(tokio::spawn(async move { serve(&timeline, viewer, planned).await }));
+    }
+    let mut all = Vec::new();
+    for task in under_way {
+        all.extend(task.await.ok());
+    }
+    all
+}
+
+fn exponential_gaps(seed: u64, rate: f64, count: usize) -> Vec<Duration> {
+    let mut random = Random(seed ^ 0x5DEE_CE66);
+    let mut gap = || {
+        // In (0, 1], so that the logarithm is finite.
+        let uniform = ((random.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
+        Duration::from_secs_f64((-uniform.ln() / rate).min(3600.0))
+    };
+    (0..count).map(|_| gap()).collect()
+}
+
+fn print(
+    out: &mut impl Write,
+    timeline: &Timeline,
+    samples: &[Sample],
+    elapsed: Duration,
+    all_stages: bool,
+) -> std::io::Result<()> {
+    let failed = samples.iter().filter(|sample| sample.report.is_none()).count();
+    let posts: usize = samples.iter().map(|sample| sample.posts).sum();
+    let rate = samples.len() as f64 / elapsed.as_secs_f64();
+    let mean_posts = posts as f64 / samples.len().max(1) as f64;
+    writeln!(
+        out,
+        "{} requests, {failed} failed, {rate:.1}/s, {mean_posts:.1} posts a page, {}",
+        samples.len(),
+        memory()
+    )?;
+    writeln!(
+        out,
+        "{:<58} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "milliseconds", "p50", "p90", "p99", "max", "rows"
+    )?;
+    line(out, "request", samples.iter().map(|sample| sample.latency).collect(), 0.0)?;
+    let mut by_place: BTreeMap<(usize, String), (Vec<Duration>, usize)> = BTreeMap::new();
+    let mut order: Vec<String> = Vec::new();
+    for row in samples.iter().filter_map(|sample| sample.report.as_ref()).flat_map(|report| &report.stages) {
+        let is_whole = matches!(row.stage, StageKind::CandidatePipeline | StageKind::ScoringPipeline);
+        let is_costly = matches!(row.stage, StageKind::Source | StageKind::Scorer | StageKind::Hydrator);
+        if !(all_stages || is_whole || is_costly) || row.latency.is_zero() {
+            continue;
+        }
+        let name = format!("{} / {} / {}", row.pipeline, row.stage.name(), row.component);
+        let place = order.iter().position(|known| *known == name).unwrap_or_else(|| {
+            order.push(name.clone());
+            order.len() - 1
+        });
+        let entry = by_place.entry((place, name)).or_default();
+        entry.0.push(row.latency);
+        entry.1 += row.entered.max(row.kept);
+    }
+    for ((_, name), (latencies, rows)) in by_place {
+        let mean = rows as f64 / latencies.len().max(1) as f64;
+        line(out, &name, latencies, mean)?;
+    }
+    writeln!(out, "\nfeature families, mean milliseconds a request")?;
+    for time in timeline.product.feature_times() {
+        let mean = time.total.as_secs_f64() * 1e3 / time.runs.max(1) as f64;
+        writeln!(out, "  {:<30} {mean:>9.3}  {} failures", time.family, time.failures)?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut impl Write, name: &str, mut latencies: Vec<Duration>, rows: f64) -> std::io::Result<()> {
+    latencies.sort_unstable();
+    let at = |share: f64| {
+        let place = (share * latencies.len().saturating_sub(1) as f64).round() as usize;
+        latencies.get(place).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+    };
+    let [p50, p90, p99, max] = [0.5, 0.9, 0.99, 1.0].map(at);
+    writeln!(out, "{name:<58} {p50:>9.3} {p90:>9.3} {p99:>9.3} {max:>9.3} {rows:>9.1}")
+}
+
+/// Memory of this process, where the system says.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()
+    };
+    match (kib("VmRSS:"), kib("VmHWM:")) {
+        (Some(now), Some(peak)) => {
+            format!("{:.2} GiB of memory, {:.2} at most", now / 1_048_576.0, peak / 1_048_576.0)
+        }
+        _ => "memory not known".to_owned(),
+    }
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}

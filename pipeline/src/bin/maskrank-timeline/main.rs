@@ -1,0 +1,67 @@
+//! Command line of the timeline pipeline: a world, a ranked timeline, what changes it, and how fast it is.
+#![forbid(unsafe_code)]
+
+mod act;
+mod bench;
+mod components;
+mod for_you;
+mod setup;
+mod stand_in;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use maskrank_pipeline::world::cli;
+
+/// Ranks timelines: candidates, hydration, filters, the Heavy Ranker, selection.
+#[derive(Parser)]
+#[command(name = "maskrank-timeline", version, arg_required_else_help = true, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Rank a viewer's timeline
+    ForYou(for_you::Arguments),
+    /// Follow, block or mute an account, or ask to see fewer of its posts
+    Act(act::Arguments),
+    /// Generate a world, or import one from files
+    #[command(subcommand)]
+    World(cli::WorldCommand),
+    /// Measure requests: how long each stage takes, in a closed or an open loop
+    Bench(bench::Arguments),
+    /// List the components of the pipelines and the feature families, in the order of execution
+    Components(components::Arguments),
+}
+
+/// How a subcommand ends.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MASKRANK_LOG");
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match Arguments::parse().command {
+        Command::ForYou(arguments) => for_you::run(&arguments),
+        Command::Act(arguments) => act::run(&arguments),
+        Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Components(arguments) => components::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output went away: `maskrank-timeline for-you … | head`.
+        Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("maskrank-timeline: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

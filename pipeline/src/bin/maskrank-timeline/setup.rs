@@ -1,0 +1,123 @@
+//! A world, a model and the product over them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use maskrank::config::Widths;
+use maskrank::{Model, ModelConfig};
+use maskrank_pipeline::config::PipelineConfig;
+use maskrank_pipeline::domain::stores::Stores;
+use maskrank_pipeline::domain::{Clock, ManualClock, ModelInputs, ScorerClient};
+use maskrank_pipeline::features::{Registry, families};
+use maskrank_pipeline::model_client::ModelClient;
+use maskrank_pipeline::products::{ForYou, for_you};
+use maskrank_pipeline::stores::{Embedded, StoreOptions};
+use maskrank_pipeline::world::{self, LoadedWorld, WorldConfig};
+
+use crate::stand_in::StandIn;
+
+/// The released model's configuration; its weights were never released.
+const PRODUCTION_CONFIG: &str = include_str!("../../../../models/production/config.yaml");
+const PRODUCTION_WIDTHS: Widths = Widths {
+    continuous: 2117,
+    binary: 59,
+    user_embedding: 200,
+    user_eng_embedding: 200,
+    author_embedding: 200,
+};
+/// Seed of the weights that take the place of trained ones.
+const WEIGHTS_SEED: u64 = 1;
+/// Limits for a person at a terminal, whose machine may be slow: in milliseconds.
+const PATIENT_MS: u64 = 60_000;
+
+/// Which model ranks.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// A model's folder (config.yaml, model.safetensors); "seeded" for the released model's shape with seeded weights;
+    /// "none" for a stand-in that costs nothing
+    #[arg(long, default_value = "seeded", value_name = "DIR|seeded|none")]
+    pub(crate) model: String,
+    /// The funnel's constants, as YAML or JSON; what the file does not name keeps its default
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The product over its world.
+pub(crate) struct Timeline {
+    pub(crate) product: ForYou,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) world: World,
+}
+
+/// Stores, and the clock that stands at their world's present.
+pub(crate) struct World {
+    pub(crate) embedded: Arc<Embedded>,
+    pub(crate) stores: Stores,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl ModelArguments {
+    /// The configuration: the named file's, else the defaults with limits for a person at a terminal.
+    pub(crate) fn pipeline_config(&self) -> Result<PipelineConfig, Box<dyn std::error::Error>> {
+        if let Some(path) = &self.config {
+            return Ok(PipelineConfig::open(path)?);
+        }
+        let mut config = PipelineConfig::default();
+        config.engine.request_deadline_ms = PATIENT_MS;
+        for component in ["model", "scored_posts"] {
+            config.engine.timeouts_ms.insert(component.to_owned(), PATIENT_MS);
+        }
+        Ok(config)
+    }
+
+    fn client(&self, registry: &Registry) -> Result<Arc<dyn ScorerClient>, Box<dyn std::error::Error>> {
+        let model = match self.model.as_str() {
+            "none" => return Ok(Arc::new(StandIn::new(registry, ModelInputs::PRODUCTION))),
+            "seeded" => {
+                let config = ModelConfig::from_yaml(PRODUCTION_CONFIG, "production config")?;
+                Model::seeded(config, PRODUCTION_WIDTHS, WEIGHTS_SEED)?
+            }
+            folder => Model::open(folder)?,
+        };
+        Ok(Arc::new(ModelClient::new(&model, registry, |builder| builder)?))
+    }
+
+    /// The product over a world.
+    pub(crate) fn timeline(
+        &self,
+        world: World,
+        config: &PipelineConfig,
+    ) -> Result<Timeline, Box<dyn std::error::Error>> {
+        let registry = Arc::new(Registry::new(families::all(&world.stores))?);
+        let client = self.client(&registry)?;
+        let product =
+            for_you(config, &world.stores, Arc::clone(&registry), client, Arc::clone(&world.clock))?;
+        Ok(Timeline { product, registry, world })
+    }
+}
+
+impl World {
+    /// The world in a folder, else the small one, which is generated into the cache folder on first use.
+    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Box<dyn std::error::Error>> {
+        let options = StoreOptions::default();
+        let world = match folder {
+            Some(folder) => world::World::open(folder, options)?,
+            None => world::World::open_default(options)?,
+        };
+        Ok(Self { stores: Arc::clone(&world.stores).stores(), embedded: world.stores, clock: world.clock })
+    }
+
+    /// A generated world in memory that leaves nothing behind.
+    pub(crate) fn generate(config: WorldConfig) -> Result<Self, Box<dyn std::error::Error>> {
+        let clock = Arc::new(ManualClock::new(config.now));
+        let world = LoadedWorld::generate(config)?;
+        let embedded = Arc::new(Embedded::in_memory(world.base, clock.clone(), StoreOptions::default())?);
+        Ok(Self { stores: Arc::clone(&embedded).stores(), embedded, clock })
+    }
+}
+
+/// A runtime with a worker for each core.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_time().build()
+}

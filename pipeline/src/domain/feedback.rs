@@ -1,0 +1,45 @@
+//! What viewers say about what they were shown.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Millis, PostId, UserId};
+
+/// Through which kind of engagement the disliked post had reached the viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackKind {
+    /// It was written by `about`.
+    Post,
+    /// It was liked by `about`.
+    Favorite,
+    /// Its author is followed by `about`.
+    Follow,
+    /// It was reposted by `about`.
+    Repost,
+}
+
+/// The viewer asked to see fewer posts that reach them through `about` in this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// Who asked.
+    pub viewer: UserId,
+    /// In which way the post had reached them.
+    pub kind: FeedbackKind,
+    /// The account it is about.
+    pub about: UserId,
+    /// The post it was said of, when known.
+    pub post: Option<PostId>,
+    /// When.
+    pub at: Millis,
+}
+
+/// The viewer closed a module, such as suggestions of whom to follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dismissal {
+    /// Who closed it.
+    pub viewer: UserId,
+    /// Which module, by its name.
+    pub module: String,
+    /// When.
+    pub at: Millis,
+}

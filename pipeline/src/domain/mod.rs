@@ -1,0 +1,43 @@
+//! What the funnel is about: ids, posts, users, queries, candidates, and the stores that know them.
+//!
+//! Nothing here knows how a pipeline is run ([`crate::engine`] does) or where data lies (a store's implementation does).
+
+mod candidate;
+mod clock;
+mod counts;
+mod cursor;
+mod embedding;
+mod engagement;
+mod feature;
+mod feedback;
+mod id_set;
+mod ids;
+mod post;
+mod query;
+mod ranking;
+mod scorer_client;
+mod settings;
+pub mod stores;
+mod user;
+
+pub use candidate::{
+    AuthorFacts, Candidate, CandidateKind, Conversation, Factor, SocialProof, SourceKind, SuggestKind,
+};
+pub use clock::{Clock, ManualClock, Millis, SystemClock};
+pub(crate) use counts::decay_factors;
+pub use counts::{DecayedCounts, HALF_LIVES_MS, KindCounts, PostCounts};
+pub use cursor::{Cursor, PageKind};
+pub use embedding::{DenseEmbedding, SparseEmbedding};
+pub use engagement::{Engagement, EngagementKind, Task};
+pub use feature::Feature;
+pub use feedback::{Dismissal, Feedback, FeedbackKind};
+pub use id_set::IdSet;
+pub use ids::{ListId, PostId, SNOWFLAKE_EPOCH_MS, TopicId, UserId};
+pub use post::{Language, Media, Post, PostRef, SafetyLabels};
+pub use query::{
+    CachedPost, DeviceContext, Platform, Query, RealGraphScores, RequestFacts, ServedResponse, ViewerFacts,
+};
+pub use ranking::best_first;
+pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};
+pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
+pub use user::{User, Verification};

@@ -1,0 +1,411 @@
+//! Each filter by what it keeps and removes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{
+    AuthorFacts, Conversation, Cursor, Feature, Feedback, FeedbackKind, Post, PostId, Query, SafetyLabels,
+    SensitiveMedia, SocialProof, SuggestKind, TopicId, User, UserId, ViewerSettings,
+};
+use crate::engine::{Filter, Verdict};
+use crate::testing::{
+    MemoryStores, NOW, VIEWER, candidate, hours, post, query, quote, reference, reply, repost, stranger,
+    users,
+};
+
+/// Which of the candidates a filter keeps, by position; everything when it does not apply.
+fn kept(filter: &dyn Filter<Query, Candidate>, query: &Query, candidates: &[Candidate]) -> Vec<usize> {
+    if !filter.enabled(query, candidates) {
+        return (0..candidates.len()).collect();
+    }
+    let verdicts = filter.judge(query, candidates);
+    assert_eq!(verdicts.len(), candidates.len(), "one verdict each");
+    (0..candidates.len()).filter(|&index| verdicts[index] == Verdict::Keep).collect()
+}
+
+fn user(id: u64) -> User {
+    User { id: UserId(id), screen_name: format!("user{id}"), ..User::default() }
+}
+
+/// A candidate that is hydrated with its original, its quoted post, and plain accounts.
+fn hydrated(own: &Post, original: Option<&Post>, quoted: Option<&Post>) -> Candidate {
+    let mut hydrated = candidate(own);
+    let account = |post: &Post| Arc::new(user(post.author.0));
+    hydrated.original = Feature::Value(original.cloned().map(Arc::new));
+    hydrated.quoted = Feature::Value(quoted.cloned().map(Arc::new));
+    hydrated.authors = Feature::Value(AuthorFacts {
+        author: Some(account(own)),
+        original_author: original.map(account),
+        quoted_author: quoted.map(account),
+    });
+    hydrated
+}
+
+fn edit_author(candidate: &mut Candidate, edit: impl FnOnce(&mut User)) {
+    if let Feature::Value(AuthorFacts { author: Some(author), .. }) = &mut candidate.authors {
+        edit(Arc::make_mut(author));
+    }
+}
+
+#[test]
+fn posts_older_than_the_limit_go_by_the_time_in_their_id() {
+    let filter = Age { max_age: hours(48) };
+    let posts = [post(10, 1), post(10, 48 * 60), post(10, 48 * 60 + 1)].map(|post| candidate(&post));
+    assert_eq!(kept(&filter, &query(&[]), &posts), [0, 1]);
+}
+
+#[test]
+fn own_posts_go_and_others_reposts_of_them() {
+    let own = post(VIEWER.0, 5);
+    let other = post(11, 5);
+    let posts = [&own, &repost(10, 4, &own), &repost(10, 3, &other), &other].map(candidate);
+    assert_eq!(kept(&OwnPosts, &query(&[]), &posts), [2, 3]);
+}
+
+#[test]
+fn of_several_reposts_the_first_wins_and_a_post_wins_over_its_reposts() {
+    let (shown, hidden) = (post(10, 60), post(11, 60));
+    let posts = [
+        &repost(12, 5, &hidden),
+        &repost(13, 4, &hidden),
+        &repost(14, 3, &shown),
+        &shown,
+        &post(15, 2),
+        &repost(16, 1, &hidden),
+    ]
+    .map(candidate);
+    assert_eq!(kept(&RepostDuplicates, &query(&[]), &posts), [0, 3, 4]);
+}
+
+#[test]
+fn seen_posts_go_also_behind_a_repost() {
+    let (seen, fresh) = (post(10, 60), post(11, 60));
+    let posts = [&seen, &repost(12, 5, &seen), &fresh, &repost(12, 4, &fresh)].map(candidate);
+    let mut query = query(&[]);
+    assert_eq!(kept(&PreviouslySeen, &query, &posts), [0, 1, 2, 3], "nothing known");
+    query.facts.impressions = Feature::Value([seen.id].into_iter().collect());
+    assert_eq!(kept(&PreviouslySeen, &query, &posts), [2, 3]);
+}
+
+#[test]
+fn served_posts_go_from_older_pages_only() {
+    let (served, fresh) = (post(10, 60), post(11, 60));
+    let posts = [&served, &repost(12, 5, &served), &fresh].map(candidate);
+    let mut query = query(&[]);
+    query.facts.served = Feature::Value([served.id].into_iter().collect());
+    for (cursor, expected) in [
+        (None, &[0, 1, 2][..]),
+        (Some(Cursor::Top { newest: PostId(1) }), &[0, 1, 2]),
+        (Some(Cursor::Bottom { oldest: PostId(1) }), &[2]),
+    ] {
+        query.request.cursor = cursor;
+        assert_eq!(kept(&PreviouslyServed, &query, &posts), expected, "{cursor:?}");
+    }
+}
+
+#[test]
+fn exclusive_posts_are_for_subscribers_and_replies_among_them_for_nobody() {
+    let parent = post(10, 60);
+    let exclusive = |post: Post| Post { exclusive_author: Some(UserId(10)), ..post };
+    let first = exclusive(post(10, 50));
+    let posts = [
+        hydrated(&first, None, None),
+        hydrated(&exclusive(reply(11, 5, &parent)), None, None),
+        hydrated(&repost(12, 4, &first), Some(&first), None),
+        hydrated(&quote(13, 3, &first), None, Some(&first)),
+        hydrated(&post(14, 2), None, None),
+    ];
+    assert_eq!(kept(&SubscriptionReplies, &query(&[]), &posts), [0, 2, 3, 4]);
+    let mut query = query(&[]);
+    assert_eq!(kept(&Subscriptions, &query, &posts), [4]);
+    query.facts.subscriptions = Feature::Value(users(&[10]));
+    assert_eq!(kept(&Subscriptions, &query, &posts), [0, 1, 2, 3, 4]);
+    query.facts.subscriptions = Feature::Failed(None);
+    assert_eq!(kept(&Subscriptions, &query, &posts), [4], "not known is not subscribed");
+}
+
+#[test]
+fn see_fewer_removes_by_the_way_a_post_came() {
+    let filter = FeedbackFatigue { max_age: hours(14 * 24) };
+    let original = post(10, 60);
+    let with_proof = |liked: &[u64], followed: &[u64]| {
+        let mut liked_post = stranger(&post(20, 30));
+        liked_post.social_proof = Feature::Value(SocialProof {
+            liked_by: liked.iter().copied().map(UserId).collect(),
+            followed_by: followed.iter().copied().map(UserId).collect(),
+            ..SocialProof::default()
+        });
+        liked_post
+    };
+    let posts = [
+        candidate(&original),
+        candidate(&repost(11, 5, &original)),
+        candidate(&repost(12, 4, &post(13, 50))),
+        with_proof(&[14], &[]),
+        with_proof(&[14, 15], &[]),
+        with_proof(&[], &[16]),
+        with_proof(&[15], &[16]),
+        candidate(&post(12, 3)),
+    ];
+    let mut query = query(&[]);
+    let about = |kind, about, days: u64| Feedback {
+        viewer: VIEWER,
+        kind,
+        about: UserId(about),
+        post: None,
+        at: NOW - hours(24 * days),
+    };
+    for (feedback, expected) in [
+        (about(FeedbackKind::Post, 10, 1), &[2, 3, 4, 5, 6, 7][..]),
+        (about(FeedbackKind::Repost, 12, 1), &[0, 1, 3, 4, 5, 6, 7]),
+        (about(FeedbackKind::Favorite, 14, 1), &[0, 1, 2, 4, 5, 6, 7]),
+        (about(FeedbackKind::Follow, 16, 1), &[0, 1, 2, 3, 4, 6, 7]),
+        (about(FeedbackKind::Post, 10, 14), &[0, 1, 2, 3, 4, 5, 6, 7]),
+    ] {
+        query.facts.feedback = Feature::Value(vec![feedback].into());
+        assert_eq!(kept(&filter, &query, &posts), expected, "{feedback:?}");
+    }
+}
+
+#[test]
+fn posts_that_are_gone_and_reposts_of_such_go() {
+    let original = post(10, 60);
+    let mut gone = candidate(&post(11, 5));
+    gone.post = Feature::Failed(None);
+    let posts = [
+        gone,
+        hydrated(&repost(12, 4, &original), None, None),
+        hydrated(&repost(13, 3, &original), Some(&original), None),
+        hydrated(&post(14, 2), None, None),
+    ];
+    assert_eq!(kept(&Hydrated, &query(&[]), &posts), [2, 3]);
+}
+
+#[test]
+fn avoided_accounts_go_as_posters_as_reposted_and_as_quoted_authors() {
+    let bad = post(30, 60);
+    let good = post(20, 60);
+    let posts = [
+        hydrated(&bad, None, None),
+        hydrated(&repost(10, 5, &bad), Some(&bad), None),
+        hydrated(&quote(10, 4, &bad), None, Some(&bad)),
+        hydrated(&repost(11, 3, &quote(10, 4, &bad)), Some(&quote(10, 4, &bad)), Some(&bad)),
+        hydrated(&repost(10, 2, &good), Some(&good), None),
+        hydrated(&good, None, None),
+    ];
+    let plain = query(&[10, 11]);
+    assert_eq!(kept(&AuthorVisibility, &plain, &posts), [0, 1, 2, 3, 4, 5]);
+    let sets: [fn(&mut Query) -> &mut Feature<crate::domain::IdSet<UserId>>; 3] =
+        [|q| &mut q.facts.blocking, |q| &mut q.facts.blocked_by, |q| &mut q.facts.muting];
+    for (number, set) in sets.into_iter().enumerate() {
+        let mut query = plain.clone();
+        *set(&mut query) = Feature::Value(users(&[30]));
+        assert_eq!(kept(&AuthorVisibility, &query, &posts), [4, 5], "relation {number}");
+        *set(&mut query) = Feature::Failed(None);
+        assert!(kept(&AuthorVisibility, &query, &posts).is_empty(), "relation {number} not known");
+    }
+}
+
+#[test]
+fn withdrawn_and_protected_accounts_and_turned_off_reposts_go() {
+    let original = post(20, 60);
+    let mut posts = [
+        hydrated(&post(10, 5), None, None),
+        hydrated(&post(11, 5), None, None),
+        hydrated(&post(21, 5), None, None),
+        hydrated(&repost(12, 4, &original), Some(&original), None),
+        hydrated(&post(12, 3), None, None),
+        candidate(&post(22, 5)),
+        candidate(&post(13, 5)),
+    ];
+    edit_author(&mut posts[0], |user| user.is_withdrawn = true);
+    edit_author(&mut posts[1], |user| user.is_protected = true);
+    edit_author(&mut posts[2], |user| user.is_protected = true);
+    let mut query = query(&[10, 11, 12, 13]);
+    query.facts.reposts_off = Feature::Value(users(&[12]));
+    // 11 is protected but followed; 21 is not followed; 22 is a stranger of whom nothing is known.
+    assert_eq!(kept(&AuthorVisibility, &query, &posts), [1, 4, 6]);
+}
+
+#[test]
+fn muted_words_and_conversations_go_in_reposts_and_quotes_too() {
+    let said = Post { text: "Spoilers for the Finale ahead".to_owned(), ..post(10, 60) };
+    let tagged = Post { hashtags: vec!["finale".to_owned()], text: "look".to_owned(), ..post(13, 2) };
+    let thread = post(14, 90);
+    let posts = [
+        hydrated(&said, None, None),
+        hydrated(&repost(11, 5, &said), Some(&said), None),
+        hydrated(&quote(12, 4, &said), None, Some(&said)),
+        hydrated(&tagged, None, None),
+        hydrated(&reply(15, 3, &thread), None, None),
+        hydrated(&thread, None, None),
+        hydrated(&post(16, 1), None, None),
+    ];
+    let mut query = query(&[]);
+    for (keywords, conversations, expected) in [
+        (&["the finale"][..], &[][..], &[3, 4, 5, 6][..]),
+        (&["finale"], &[], &[4, 5, 6]),
+        (&["final"], &[], &[0, 1, 2, 3, 4, 5, 6]),
+        (&[], &[thread.id], &[0, 1, 2, 3, 6]),
+        (&[], &[], &[0, 1, 2, 3, 4, 5, 6]),
+    ] {
+        let settings = ViewerSettings {
+            muted_keywords: keywords.iter().map(|&keyword| keyword.to_owned()).collect(),
+            muted_conversations: conversations.to_vec(),
+            ..ViewerSettings::default()
+        };
+        query.facts.settings = Arc::new(settings).into();
+        assert_eq!(kept(&MutedContent, &query, &posts), expected, "{keywords:?} {conversations:?}");
+    }
+}
+
+#[test]
+fn sensitive_media_goes_by_the_viewers_setting_and_out_of_network_always() {
+    let labels = SafetyLabels { adult: true, ..SafetyLabels::default() };
+    let adult = Post { labels, ..post(10, 60) };
+    let spam = Post { labels: SafetyLabels { spam: true, ..SafetyLabels::default() }, ..post(16, 1) };
+    let mut posts = [
+        hydrated(&adult, None, None),
+        hydrated(&repost(11, 5, &adult), Some(&adult), None),
+        hydrated(&quote(12, 4, &adult), None, Some(&adult)),
+        hydrated(&post(13, 3), None, None),
+        hydrated(&post(14, 2), None, None),
+        hydrated(&spam, None, None),
+    ];
+    edit_author(&mut posts[4], |user| user.is_adult = true);
+    let mut query = query(&[]);
+    assert_eq!(kept(&SensitiveMediaFilter, &query, &posts), [3, 4, 5], "not known is hidden");
+    for (setting, expected) in
+        [(SensitiveMedia::Hide, &[3, 4, 5][..]), (SensitiveMedia::Show, &[0, 1, 2, 3, 4, 5])]
+    {
+        let settings = ViewerSettings { sensitive_media: setting, ..ViewerSettings::default() };
+        query.facts.settings = Arc::new(settings).into();
+        assert_eq!(kept(&SensitiveMediaFilter, &query, &posts), expected, "{setting:?}");
+    }
+    assert_eq!(kept(&OutOfNetworkSafety, &query, &posts), [0, 1, 2, 3, 4, 5], "in network");
+    posts.iter_mut().for_each(|post| post.in_network = Feature::Value(false));
+    assert_eq!(kept(&OutOfNetworkSafety, &query, &posts), [3]);
+}
+
+#[test]
+fn strangers_need_social_proof() {
+    let proven = |edit: fn(&mut SocialProof)| {
+        let mut proof = SocialProof::default();
+        edit(&mut proof);
+        let mut candidate = stranger(&post(20, 5));
+        candidate.social_proof = Feature::Value(proof);
+        candidate
+    };
+    let mut verified = hydrated(&post(21, 5), None, None);
+    verified.in_network = Feature::Value(false);
+    verified.suggest = SuggestKind::SimilarContent;
+    edit_author(&mut verified, |user| user.verification.gold = true);
+    let mut listed = stranger(&post(22, 5));
+    listed.suggest = SuggestKind::RankedList;
+    let mut unknown = stranger(&post(23, 5));
+    unknown.in_network = Feature::Missing;
+    let posts = [
+        candidate(&post(10, 5)),
+        stranger(&post(19, 5)),
+        proven(|proof| proof.liked_by.push(UserId(10))),
+        proven(|proof| proof.followed_by.push(UserId(10))),
+        proven(|proof| proof.topic = Some(TopicId(1))),
+        proven(|proof| proof.reposted_by.push(UserId(10))),
+        stranger(&reply(24, 5, &post(25, 9))),
+        verified,
+        listed,
+        unknown,
+    ];
+    let scored = SocialContext { rule: ProofRule { replies: true, topics: true, verified_authors: false } };
+    assert_eq!(kept(&scored, &query(&[]), &posts), [0, 2, 3, 4, 6, 8, 9]);
+    let shown = SocialContext { rule: ProofRule { replies: false, topics: true, verified_authors: true } };
+    assert_eq!(kept(&shown, &query(&[]), &posts), [0, 2, 3, 4, 7, 8, 9]);
+}
+
+#[test]
+fn source_posts_stay_only_as_parents_of_a_reply() {
+    let (parent, lonely) = (post(30, 90), post(31, 90));
+    let source = |post: &Post| Candidate { is_source_post: true, ..candidate(post) };
+    let posts = [candidate(&reply(10, 5, &parent)), source(&parent), source(&lonely), candidate(&lonely)];
+    assert_eq!(kept(&SourcePosts, &query(&[]), &posts), [0, 1, 3]);
+}
+
+#[test]
+fn listed_authors_and_links_go_from_outside_of_the_network() {
+    let listed = post(30, 60);
+    let link = Post { urls: vec!["https://example.com/x".to_owned()], ..post(31, 60) };
+    let posts = [
+        stranger(&listed),
+        candidate(&listed),
+        stranger(&repost(30, 5, &post(32, 70))),
+        stranger(&link),
+        candidate(&link),
+        stranger(&Post { urls: vec!["https://example.com/xy".to_owned()], ..post(33, 60) }),
+    ];
+    let authors = CompetitorAuthors { authors: [UserId(30)].into() };
+    assert_eq!(kept(&authors, &query(&[]), &posts), [1, 2, 3, 4, 5]);
+    let urls = CompetitorUrls { urls: ["https://example.com/x".to_owned()].into() };
+    assert_eq!(kept(&urls, &query(&[]), &posts), [0, 1, 2, 4, 5]);
+    assert!(!Filter::<Query, Candidate>::enabled(
+        &CompetitorAuthors { authors: [].into() },
+        &query(&[]),
+        &posts
+    ));
+}
+
+#[test]
+fn posts_above_another_candidate_go_also_as_reposts() {
+    let (root, middle) = (post(10, 90), post(11, 80));
+    let mut leaf = candidate(&reply(12, 5, &middle));
+    let above = [reference(&middle), reference(&root)];
+    leaf.conversation =
+        Feature::Value(Conversation { ancestors: above.map(|post| (post.id, post.author)).to_vec() });
+    let posts = [candidate(&root), leaf, candidate(&repost(13, 4, &middle)), candidate(&post(14, 3))];
+    assert_eq!(kept(&ConversationDuplicates, &query(&[]), &posts), [1, 3]);
+}
+
+#[test]
+fn automatic_replies_of_support_accounts_go() {
+    let asked = Post { created_at: NOW - hours(1), ..post(30, 60) };
+    let stores = MemoryStores::with_users([]);
+    stores.add(&asked, 0);
+    let filter = SupportReplies { posts: stores, within: Duration::from_secs(60) };
+    let answered = |seconds: u64| {
+        let answer =
+            Post { created_at: asked.created_at + Duration::from_secs(seconds), ..reply(10, 5, &asked) };
+        hydrated(&answer, None, None)
+    };
+    let mut posts = [answered(59), answered(60), answered(1), hydrated(&post(10, 5), None, None)];
+    [0, 1, 3].into_iter().for_each(|index| edit_author(&mut posts[index], |user| user.is_support = true));
+    assert_eq!(kept(&filter, &query(&[]), &posts), [1, 2, 3]);
+}
+
+#[test]
+fn no_filter_minds_an_empty_list() {
+    let stores = MemoryStores::with_users([]);
+    let filters: Vec<Box<dyn Filter<Query, Candidate>>> = vec![
+        Box::new(Age { max_age: hours(1) }),
+        Box::new(OwnPosts),
+        Box::new(RepostDuplicates),
+        Box::new(PreviouslySeen),
+        Box::new(PreviouslyServed),
+        Box::new(SubscriptionReplies),
+        Box::new(Subscriptions),
+        Box::new(FeedbackFatigue { max_age: hours(1) }),
+        Box::new(Hydrated),
+        Box::new(AuthorVisibility),
+        Box::new(MutedContent),
+        Box::new(SensitiveMediaFilter),
+        Box::new(OutOfNetworkSafety),
+        Box::new(SocialContext { rule: ProofRule::default() }),
+        Box::new(SourcePosts),
+        Box::new(CompetitorAuthors { authors: [UserId(1)].into() }),
+        Box::new(CompetitorUrls { urls: [String::new()].into() }),
+        Box::new(ConversationDuplicates),
+        Box::new(SupportReplies { posts: stores, within: hours(1) }),
+    ];
+    for filter in filters {
+        assert!(filter.judge(&query(&[]), &[]).is_empty(), "{}", filter.name());
+    }
+}

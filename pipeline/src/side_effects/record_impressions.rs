@@ -1,0 +1,32 @@
+//! Keeps what the client says its reader has seen.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::component;
+use crate::domain::stores::HistoryStore;
+use crate::domain::{Candidate, Query};
+use crate::engine::{Failure, Served, SideEffect};
+
+/// Records the posts that came with the request as seen.
+pub struct RecordImpressions {
+    /// History.
+    pub history: Arc<dyn HistoryStore>,
+}
+
+component!(RecordImpressions, "record_impressions", "records what the client says its reader has seen");
+
+#[async_trait]
+impl SideEffect<Query, Candidate> for RecordImpressions {
+    fn enabled(&self, served: &Served<Query, Candidate>) -> bool {
+        !served.query.request.seen.is_empty()
+    }
+
+    async fn run(&self, served: &Served<Query, Candidate>) -> Result<(), Failure> {
+        let query = &served.query;
+        self.history
+            .record_impressions(query.viewer, &query.request.seen, query.now)
+            .map_err(|error| Failure::failed("record_impressions", error))
+    }
+}

@@ -1,0 +1,164 @@
+//! The stores' traits, answered from memory and written through the journal.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::Embedded;
+use super::journal::Write;
+use crate::domain::stores::{
+    CountKey, EmbeddingStore, EngagementGraph, GraphEngagement, PostStore, RealGraph, Relation, SocialGraph,
+    StoreError, TieStrength, UserStore,
+};
+use crate::domain::{
+    DecayedCounts, DenseEmbedding, Engagement, IdSet, Post, PostCounts, PostId, RealGraphScores,
+    SparseEmbedding, User, UserId, ViewerSettings,
+};
+
+impl Embedded {
+    fn ids(&self, slots: Option<Vec<u32>>) -> IdSet<UserId> {
+        let slots = slots.unwrap_or_default();
+        self.memory.index.with_ids(|id_of| slots.into_iter().map(id_of).collect())
+    }
+}
+
+impl SocialGraph for Embedded {
+    fn targets(&self, relation: Relation, user: UserId) -> IdSet<UserId> {
+        let slot = self.memory.index.slot(user);
+        self.ids(slot.map(|slot| self.memory.edges(relation).targets.list(slot)))
+    }
+
+    fn sources(&self, relation: Relation, user: UserId) -> IdSet<UserId> {
+        let slot = self.memory.index.slot(user);
+        self.ids(slot.map(|slot| self.memory.edges(relation).sources.list(slot)))
+    }
+
+    fn has(&self, relation: Relation, from: UserId, to: UserId) -> bool {
+        let slots = self.memory.index.slot(from).zip(self.memory.index.slot(to));
+        slots.is_some_and(|(from, to)| self.memory.edges(relation).targets.has(from, to))
+    }
+
+    fn set(&self, relation: Relation, from: UserId, to: UserId, holds: bool) -> Result<(), StoreError> {
+        self.journal.commit(Write::Relation { relation, from, to, holds }).map(drop)
+    }
+}
+
+impl PostStore for Embedded {
+    fn get(&self, id: PostId) -> Option<(Arc<Post>, PostCounts)> {
+        self.memory.posts.get(id, self.memory.post_horizon())
+    }
+
+    fn visit_by_author(
+        &self,
+        author: UserId,
+        visit: &mut dyn FnMut(&Arc<Post>, PostCounts) -> ControlFlow<()>,
+    ) {
+        if let Some(slot) = self.memory.index.slot(author) {
+            self.memory.posts.visit(slot, self.memory.post_horizon(), visit);
+        }
+    }
+
+    fn insert(&self, post: Post) -> Result<(), StoreError> {
+        self.journal.commit(Write::InsertPost(Box::new(post))).map(drop)
+    }
+
+    fn delete(&self, id: PostId) -> Result<bool, StoreError> {
+        self.journal.commit(Write::DeletePost(id))
+    }
+}
+
+impl UserStore for Embedded {
+    fn get(&self, id: UserId) -> Option<Arc<User>> {
+        self.memory.accounts.with(&id.0, |account| account.map(|account| Arc::clone(&account.user)))
+    }
+
+    fn settings(&self, id: UserId) -> Option<Arc<ViewerSettings>> {
+        self.memory.accounts.with(&id.0, |account| account.map(|account| Arc::clone(&account.settings)))
+    }
+
+    fn put(&self, user: User) -> Result<(), StoreError> {
+        self.journal.commit(Write::PutUser(user)).map(drop)
+    }
+
+    fn put_settings(&self, id: UserId, settings: ViewerSettings) -> Result<(), StoreError> {
+        self.journal.commit(Write::PutSettings(id, settings)).map(drop)
+    }
+}
+
+impl EngagementGraph for Embedded {
+    fn of_user(&self, user: UserId, limit: usize) -> Vec<GraphEngagement> {
+        let since = self.memory.graph_horizon();
+        let slot = self.memory.index.slot(user);
+        slot.map(|slot| self.memory.engagements.of_user(user, slot, since, limit)).unwrap_or_default()
+    }
+
+    fn of_post(&self, post: PostId, limit: usize) -> Vec<GraphEngagement> {
+        self.memory.engagements.of_post(post, self.memory.graph_horizon(), limit)
+    }
+
+    fn visit_counts(&self, keys: &[CountKey], visit: &mut dyn FnMut(usize, Option<&DecayedCounts>)) {
+        for (position, key) in keys.iter().enumerate() {
+            let counts = self.memory.engagements.counts(*key, |user| self.memory.index.slot(user));
+            visit(position, counts.as_ref());
+        }
+    }
+
+    fn record(&self, engagements: &[Engagement]) -> Result<(), StoreError> {
+        if engagements.is_empty() {
+            return Ok(());
+        }
+        self.journal.commit(Write::Engagements(engagements.to_vec())).map(drop)
+    }
+}
+
+impl RealGraph for Embedded {
+    fn strongest(&self, viewer: UserId, limit: usize) -> RealGraphScores {
+        let Some(slot) = self.memory.index.slot(viewer) else { return RealGraphScores::default() };
+        let mut ties: Vec<_> =
+            self.memory.ties.list(slot).iter().map(|tie| (tie.to, tie.strength.score)).collect();
+        if ties.len() > limit {
+            // Equal scores are cut by slot, so that the same ones stay every time.
+            ties.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            ties.truncate(limit);
+        }
+        self.memory.index.with_ids(|id_of| RealGraphScores {
+            by_user: ties.into_iter().map(|(to, score)| (id_of(to), score)).collect(),
+        })
+    }
+
+    fn ties(&self, viewer: UserId, authors: &[UserId]) -> Vec<Option<TieStrength>> {
+        let slot = self.memory.index.slot(viewer);
+        let ties = slot.map(|slot| self.memory.ties.list(slot)).unwrap_or_default();
+        let tie = |author: &UserId| {
+            let to = self.memory.index.slot(*author)?;
+            let place = ties.binary_search_by_key(&to, |tie| tie.to).ok()?;
+            Some(ties[place].strength)
+        };
+        authors.iter().map(tie).collect()
+    }
+}
+
+impl EmbeddingStore for Embedded {
+    fn width(&self) -> usize {
+        self.memory.embeddings.width
+    }
+
+    fn follow(&self, user: UserId) -> Option<DenseEmbedding> {
+        self.memory.embeddings.dense(self.memory.index.slot(user)?)?.follow.clone()
+    }
+
+    fn engagement(&self, user: UserId) -> Option<DenseEmbedding> {
+        self.memory.embeddings.dense(self.memory.index.slot(user)?)?.engagement.clone()
+    }
+
+    fn author(&self, author: UserId) -> Option<DenseEmbedding> {
+        self.memory.embeddings.dense(self.memory.index.slot(author)?)?.author.clone()
+    }
+
+    fn user_communities(&self, user: UserId) -> Option<SparseEmbedding> {
+        self.memory.embeddings.user_communities(self.memory.index.slot(user)?)
+    }
+
+    fn post_communities(&self, post: PostId) -> Option<SparseEmbedding> {
+        self.memory.embeddings.post_communities(post)
+    }
+}

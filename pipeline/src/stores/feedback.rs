@@ -1,0 +1,70 @@
+//! What viewers asked to see fewer of, and what they closed.
+
+use super::Embedded;
+use super::journal::Write;
+use super::shards::ShardedMap;
+use crate::domain::stores::{FeedbackStore, StoreError};
+use crate::domain::{Dismissal, Feedback, Millis, UserId};
+
+/// Feedback and dismissals by viewer, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct FeedbackLog {
+    feedback: ShardedMap<u64, Vec<Feedback>>,
+    dismissals: ShardedMap<u64, Vec<Dismissal>>,
+}
+
+impl FeedbackLog {
+    pub(super) fn add_feedback(&self, feedback: Feedback) {
+        self.feedback.update(feedback.viewer.0, |log| insert_by_time(log, feedback, |entry| entry.at));
+    }
+
+    pub(super) fn add_dismissal(&self, dismissal: Dismissal) {
+        self.dismissals.update(dismissal.viewer.0, |log| insert_by_time(log, dismissal, |entry| entry.at));
+    }
+
+    /// Frees entries from before `horizon`.
+    pub(super) fn sweep(&self, horizon: Millis) {
+        self.feedback.for_each_shard(|shard| {
+            shard.retain(|_, log| {
+                log.retain(|entry| entry.at >= horizon);
+                !log.is_empty()
+            });
+        });
+        self.dismissals.for_each_shard(|shard| {
+            shard.retain(|_, log| {
+                log.retain(|entry| entry.at >= horizon);
+                !log.is_empty()
+            });
+        });
+    }
+}
+
+/// Behind everything that is not later.
+fn insert_by_time<T>(log: &mut Vec<T>, entry: T, at: impl Fn(&T) -> Millis) {
+    let place = log.partition_point(|other| at(other) <= at(&entry));
+    log.insert(place, entry);
+}
+
+impl FeedbackStore for Embedded {
+    fn feedback(&self, viewer: UserId, since: Millis) -> Vec<Feedback> {
+        self.memory.feedback.feedback.with(&viewer.0, |log| {
+            let log = log.map(Vec::as_slice).unwrap_or_default();
+            log[log.partition_point(|entry| entry.at < since)..].to_vec()
+        })
+    }
+
+    fn dismissals(&self, viewer: UserId, since: Millis) -> Vec<Dismissal> {
+        self.memory.feedback.dismissals.with(&viewer.0, |log| {
+            let log = log.map(Vec::as_slice).unwrap_or_default();
+            log[log.partition_point(|entry| entry.at < since)..].to_vec()
+        })
+    }
+
+    fn record_feedback(&self, feedback: Feedback) -> Result<(), StoreError> {
+        self.journal.commit(Write::Feedback(feedback)).map(drop)
+    }
+
+    fn record_dismissal(&self, dismissal: Dismissal) -> Result<(), StoreError> {
+        self.journal.commit(Write::Dismissal(dismissal)).map(drop)
+    }
+}

@@ -1,0 +1,297 @@
+//! The journal: what was written since the base was loaded, on disk.
+//!
+//! One thread owns the database. Callers hand it writes and wait; it takes everything that is waiting, checks each write
+//! against what is stored, puts all of them into one transaction, makes that durable, applies them to memory in the
+//! same order, and only then answers. So an answer means "on disk", writers share the cost of a commit, no two writes
+//! race, and memory never shows what a crash could take back. History is the exception by contract: it is in memory at
+//! once and handed over without waiting, and its group is committed after a short delay at the latest.
+
+mod tables;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::history;
+use super::memory::Memory;
+use crate::domain::stores::{List, Relation, StoreError};
+use crate::domain::{Dismissal, Engagement, Feedback, Post, PostId, User, UserId, ViewerSettings};
+use tables::{Rejection, Tables};
+
+/// Most deferred writes that may wait; beyond it they are committed at once.
+const MAX_DEFERRED: usize = 4_096;
+
+/// One change of the stores.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// A relation begins or ends.
+    Relation { relation: Relation, from: UserId, to: UserId, holds: bool },
+    /// A post is added.
+    InsertPost(Box<Post>),
+    /// A post is deleted.
+    DeletePost(PostId),
+    /// An account is added or replaced.
+    PutUser(User),
+    /// An account's settings are replaced.
+    PutSettings(UserId, ViewerSettings),
+    /// Engagements happened, all or none.
+    Engagements(Vec<Engagement>),
+    /// A list is added or replaced.
+    PutList(List),
+    /// Feedback was given.
+    Feedback(Feedback),
+    /// A module was closed.
+    Dismissal(Dismissal),
+    /// A viewer's history grew, and older entries fell out of its limits.
+    History { viewer: UserId, sequence: u64, entry: history::Entry, dropped: Vec<u64> },
+    /// Nothing changes: whoever waits for this waits for everything before it.
+    Flush,
+}
+
+impl Write {
+    /// Store and operation, for messages.
+    pub(super) fn names(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Relation { .. } => ("social graph", "set"),
+            Self::InsertPost(_) => ("posts", "insert"),
+            Self::DeletePost(_) => ("posts", "delete"),
+            Self::PutUser(_) => ("users", "put"),
+            Self::PutSettings(..) => ("users", "put settings"),
+            Self::Engagements(_) => ("engagements", "record"),
+            Self::PutList(_) => ("lists", "put"),
+            Self::Feedback(_) => ("feedback", "record feedback"),
+            Self::Dismissal(_) => ("feedback", "record dismissal"),
+            Self::History { .. } => ("history", "record"),
+            Self::Flush => ("history", "flush"),
+        }
+    }
+
+    fn failed(&self, problem: &str) -> StoreError {
+        let (store, operation) = self.names();
+        StoreError::Failed { store, operation, problem: problem.to_owned() }
+    }
+}
+
+/// A write and whoever waits for it.
+struct Item {
+    write: Write,
+    waiter: Option<SyncSender<Result<bool, StoreError>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    /// Whether somebody waits for one of them.
+    is_urgent: bool,
+    /// When the oldest deferred write came.
+    deferred_since: Option<Instant>,
+    is_closed: bool,
+    /// Why deferred writes were lost, once any were.
+    failure: Option<String>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The handle on the journal's thread. Dropping it writes what is waiting and closes the database.
+pub(super) struct Journal {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Journal {
+    /// Opens the database at `path` (in memory when there is none), brings `memory` up to date with it and starts the
+    /// thread.
+    pub(super) fn open(path: Option<&Path>, memory: Arc<Memory>) -> Result<Self, StoreError> {
+        let failed = |operation: &'static str| {
+            move |problem: String| StoreError::Failed { store: "journal", operation, problem }
+        };
+        let tables = Tables::open(path).map_err(failed("open"))?;
+        tables.replay(&memory).map_err(failed("replay"))?;
+        let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
+        let worker = Worker { tables, memory, shared: Arc::clone(&shared) };
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|error| failed("start")(error.to_string()))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Commits a write and applies it. Returns whether it changed anything.
+    pub(super) fn commit(&self, write: Write) -> Result<bool, StoreError> {
+        let closed = write.failed("the store is shut down");
+        let (waiter, answer) = sync_channel(1);
+        {
+            let mut queue = self.shared.lock();
+            if queue.is_closed {
+                return Err(closed);
+            }
+            queue.items.push_back(Item { write, waiter: Some(waiter) });
+            queue.is_urgent = true;
+        }
+        self.shared.wake.notify_one();
+        answer.recv().unwrap_or(Err(closed))
+    }
+
+    /// Fails when deferred writes cannot be taken any more.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        refuse_deferred(&self.shared.lock())
+    }
+
+    /// Hands over a write that nobody waits for.
+    pub(super) fn defer(&self, write: Write) -> Result<(), StoreError> {
+        {
+            let mut queue = self.shared.lock();
+            refuse_deferred(&queue)?;
+            queue.items.push_back(Item { write, waiter: None });
+            queue.is_urgent |= queue.items.len() >= MAX_DEFERRED;
+            queue.deferred_since.get_or_insert_with(Instant::now);
+        }
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+}
+
+fn refuse_deferred(queue: &Queue) -> Result<(), StoreError> {
+    let failed = |problem: &str| StoreError::Failed {
+        store: "history",
+        operation: "record",
+        problem: problem.to_owned(),
+    };
+    match &queue.failure {
+        _ if queue.is_closed => Err(failed("the store is shut down")),
+        Some(problem) => Err(failed(problem)),
+        None => Ok(()),
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported by the thread itself; there is nobody here to hand it to.
+            _ = thread.join();
+        }
+    }
+}
+
+/// What runs on the journal's thread.
+struct Worker {
+    tables: Tables,
+    memory: Arc<Memory>,
+    shared: Arc<Shared>,
+}
+
+/// Closes the queue when the worker ends, also by a panic: nobody waits for a thread that is gone.
+struct CloseOnExit<'a>(&'a Shared);
+
+impl Drop for CloseOnExit<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.is_closed = true;
+        queue.items.clear();
+    }
+}
+
+impl Worker {
+    fn run(self) {
+        let _guard = CloseOnExit(&self.shared);
+        let mut swept = Instant::now();
+        loop {
+            let (items, is_closed) = self.next_group();
+            if !items.is_empty() {
+                self.commit(items);
+            }
+            if is_closed {
+                return;
+            }
+            if swept.elapsed() >= self.memory.options.sweep_interval {
+                swept = Instant::now();
+                let gone = self.memory.sweep();
+                // What a crash or a full disk leaves undeleted here is swept again after the next start.
+                _ = self.tables.sweep(&gone, &self.memory);
+            }
+        }
+    }
+
+    /// Waits for the next group: at once when somebody waits, after the delay when only deferred writes are there.
+    fn next_group(&self) -> (Vec<Item>, bool) {
+        let options = &self.memory.options;
+        let mut idle = options.sweep_interval;
+        let mut queue = self.shared.lock();
+        loop {
+            let since = queue.deferred_since.map(|since| since.elapsed());
+            let is_due = queue.is_urgent || since.is_some_and(|passed| passed >= options.group_delay);
+            if is_due || queue.is_closed || idle.is_zero() {
+                queue.is_urgent = false;
+                queue.deferred_since = None;
+                // What comes while the queue is closing was refused, so nothing is left behind.
+                return (queue.items.drain(..).collect(), queue.is_closed);
+            }
+            let wait = since.map_or(idle, |passed| options.group_delay.saturating_sub(passed));
+            let (guard, result) =
+                self.shared.wake.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner);
+            queue = guard;
+            if result.timed_out() && queue.deferred_since.is_none() {
+                idle = Duration::ZERO;
+            }
+        }
+    }
+
+    /// One transaction for all items; each is answered once it is durable and applied.
+    fn commit(&self, items: Vec<Item>) {
+        let mut accepted = Vec::with_capacity(items.len());
+        let mut items = items.into_iter();
+        let outcome = self.tables.write(|transaction| {
+            for item in items.by_ref() {
+                match transaction.put(&item.write, &self.memory) {
+                    Ok(()) => accepted.push(item),
+                    Err(Rejection::Refused(problem)) => refuse(item, problem),
+                    Err(Rejection::Failed(problem)) => {
+                        accepted.push(item);
+                        return Err(problem);
+                    }
+                }
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => {
+                for Item { write, waiter } in accepted {
+                    let changed = self.memory.apply(write);
+                    if let Some(waiter) = waiter {
+                        // A caller that went away does not need the answer.
+                        _ = waiter.send(Ok(changed));
+                    }
+                }
+            }
+            Err(problem) => {
+                for Item { write, waiter } in accepted.into_iter().chain(items) {
+                    match waiter {
+                        Some(waiter) => _ = waiter.send(Err(write.failed(&problem))),
+                        None => self.shared.lock().failure = Some(problem.clone()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn refuse(item: Item, problem: String) {
+    let (store, operation) = item.write.names();
+    if let Some(waiter) = item.waiter {
+        _ = waiter.send(Err(StoreError::Refused { store, operation, problem }));
+    }
+}

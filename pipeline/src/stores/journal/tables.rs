@@ -1,0 +1,288 @@
+//! The journal's tables, and how they are replayed over what was loaded.
+//!
+//! Each table holds the newest state of what was written, not the writes: a relation that changed ten times is one row.
+//! Values are JSON, so that a later version of the domain types reads what an earlier one wrote; an engagement, of
+//! which there are many, is a tuple of numbers.
+
+use std::path::Path;
+
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction,
+    backends::InMemoryBackend,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Write;
+use crate::domain::stores::Relation;
+use crate::domain::{Engagement, EngagementKind, Millis, PostId, UserId};
+use crate::stores::history;
+use crate::stores::memory::Memory;
+
+type Json = &'static [u8];
+
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+const USERS: TableDefinition<u64, Json> = TableDefinition::new("users");
+const SETTINGS: TableDefinition<u64, Json> = TableDefinition::new("settings");
+/// (relation, from, to) → whether it holds.
+const RELATIONS: TableDefinition<(u8, u64, u64), bool> = TableDefinition::new("relations");
+/// An empty value is a deleted post.
+const POSTS: TableDefinition<u64, Json> = TableDefinition::new("posts");
+/// sequence → (user, post, author, kind, at).
+const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64)> = TableDefinition::new("engagements");
+const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
+/// sequence → feedback.
+const FEEDBACK: TableDefinition<u64, Json> = TableDefinition::new("feedback");
+/// sequence → dismissal.
+const DISMISSALS: TableDefinition<u64, Json> = TableDefinition::new("dismissals");
+/// (viewer, sequence) → entry.
+const HISTORY: TableDefinition<(u64, u64), Json> = TableDefinition::new("history");
+
+/// Version of the tables' layout.
+const LAYOUT: u64 = 1;
+
+/// Memory for the database's pages. The stores answer from their own memory, so this only has to hold what a group of
+/// writes touches.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Why a write did not get into the transaction.
+pub(super) enum Rejection {
+    /// It contradicts what is stored.
+    Refused(String),
+    /// The database failed.
+    Failed(String),
+}
+
+impl<E: Into<redb::Error>> From<E> for Rejection {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into().to_string())
+    }
+}
+
+fn text(error: impl Into<redb::Error>) -> String {
+    error.into().to_string()
+}
+
+/// The database.
+pub(super) struct Tables {
+    database: Database,
+}
+
+impl Tables {
+    /// Opens the database, or makes it with all its tables.
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, String> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        let database = match path {
+            Some(path) => {
+                builder.create(path).map_err(|error| format!("{}: {}", path.display(), text(error)))?
+            }
+            None => builder.create_with_backend(InMemoryBackend::new()).map_err(text)?,
+        };
+        let tables = Self { database };
+        tables.prepare()?;
+        Ok(tables)
+    }
+
+    /// Makes all tables and checks the layout's version.
+    fn prepare(&self) -> Result<(), String> {
+        let transaction = self.database.begin_write().map_err(text)?;
+        {
+            let mut meta = transaction.open_table(META).map_err(text)?;
+            let found = meta.get("layout").map_err(text)?.map(|value| value.value());
+            match found {
+                Some(LAYOUT) => {}
+                None => _ = meta.insert("layout", LAYOUT).map_err(text)?,
+                Some(other) => return Err(format!("layout {other} is not known, expected {LAYOUT}")),
+            }
+            for table in [USERS, SETTINGS, POSTS, LISTS, FEEDBACK, DISMISSALS] {
+                transaction.open_table(table).map_err(text)?;
+            }
+            transaction.open_table(RELATIONS).map_err(text)?;
+            transaction.open_table(ENGAGEMENTS).map_err(text)?;
+            transaction.open_table(HISTORY).map_err(text)?;
+        }
+        transaction.commit().map_err(text)
+    }
+
+    /// Runs `fill` in one transaction and makes it durable; nothing is written when either fails.
+    pub(super) fn write(
+        &self,
+        fill: impl FnOnce(&mut Transaction<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut transaction = self.database.begin_write().map_err(text)?;
+        transaction.set_durability(Durability::Immediate).map_err(text)?;
+        fill(&mut Transaction { inner: &transaction })?;
+        transaction.commit().map_err(text)
+    }
+
+    /// Deletes what has outlived its retention.
+    pub(super) fn sweep(&self, gone: &[PostId], memory: &Memory) -> Result<(), String> {
+        let (horizon, now) = (memory.post_horizon(), memory.clock.now());
+        let feedback_horizon = now - memory.options.feedback_retention;
+        self.write(|transaction| {
+            let transaction = transaction.inner;
+            let mut posts = transaction.open_table(POSTS).map_err(text)?;
+            for post in gone {
+                posts.remove(post.0).map_err(text)?;
+            }
+            // Of a deleted post only its id is left to tell its age.
+            posts.retain(|id, value| !value.is_empty() || PostId(id).made_at() >= horizon).map_err(text)?;
+            for table in [FEEDBACK, DISMISSALS] {
+                let mut table = transaction.open_table(table).map_err(text)?;
+                table
+                    .retain(|_, value| {
+                        serde_json::from_slice::<Dated>(value).is_ok_and(|entry| entry.at >= feedback_horizon)
+                    })
+                    .map_err(text)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Brings `memory`, which holds what was loaded, up to date.
+    pub(super) fn replay(&self, memory: &Memory) -> Result<(), String> {
+        let transaction = self.database.begin_read().map_err(text)?;
+        macro_rules! each {
+            ($table:expr, $name:literal, |$key:ident, $value:ident| $apply:expr) => {
+                for row in transaction.open_table($table).map_err(text)?.iter().map_err(text)? {
+                    let (key, value) = row.map_err(text)?;
+                    let ($key, $value) = (key.value(), value.value());
+                    let applied: Result<(), serde_json::Error> = (|| {
+                        $apply;
+                        Ok(())
+                    })();
+                    applied.map_err(|error| format!("table {} row {:?}: {error}", $name, $key))?;
+                }
+            };
+        }
+        each!(USERS, "users", |key, value| memory.put_user(from_json(value)?));
+        each!(SETTINGS, "settings", |key, value| {
+            memory.apply(Write::PutSettings(UserId(key), from_json(value)?))
+        });
+        each!(RELATIONS, "relations", |key, holds| {
+            if let Some(relation) = Relation::ALL.get(usize::from(key.0)) {
+                memory.set_relation(*relation, UserId(key.1), UserId(key.2), holds);
+            }
+        });
+        each!(POSTS, "posts", |key, value| {
+            if value.is_empty() {
+                memory.forget_post(PostId(key));
+            } else {
+                memory.apply(Write::InsertPost(from_json(value)?));
+            }
+        });
+        each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
+        each!(ENGAGEMENTS, "engagements", |key, value| {
+            let (user, post, author, kind, at) = value;
+            if let Some(&kind) = EngagementKind::ALL.get(usize::from(kind)) {
+                let (user, post, author) = (UserId(user), PostId(post), UserId(author));
+                memory.record(&Engagement { user, post, author, kind, at: Millis(at) });
+            }
+        });
+        each!(FEEDBACK, "feedback", |key, value| memory.feedback.add_feedback(from_json(value)?));
+        each!(DISMISSALS, "dismissals", |key, value| memory.feedback.add_dismissal(from_json(value)?));
+        each!(HISTORY, "history", |key, value| {
+            memory.history.restore(UserId(key.0), key.1, from_json::<history::Entry>(value)?);
+        });
+        Ok(())
+    }
+}
+
+/// The part of feedback and dismissals that tells their age.
+#[derive(serde::Deserialize)]
+struct Dated {
+    at: Millis,
+}
+
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(bytes)
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Rejection> {
+    serde_json::to_vec(value).map_err(|error| Rejection::Failed(error.to_string()))
+}
+
+/// A transaction that takes writes.
+pub(super) struct Transaction<'a> {
+    inner: &'a WriteTransaction,
+}
+
+impl Transaction<'_> {
+    /// Puts a write into the transaction. What was put before it counts as stored.
+    pub(super) fn put(&mut self, write: &Write, memory: &Memory) -> Result<(), Rejection> {
+        match write {
+            Write::Relation { relation, from, to, holds } => {
+                if from == to {
+                    return Err(Rejection::Refused(format!("user {from} can not relate to itself")));
+                }
+                self.require_user(*from, memory)?;
+                self.require_user(*to, memory)?;
+                let mut table = self.inner.open_table(RELATIONS)?;
+                if *relation == Relation::Block && *holds {
+                    table.insert((Relation::Follow as u8, from.0, to.0), false)?;
+                    table.insert((Relation::Follow as u8, to.0, from.0), false)?;
+                }
+                table.insert((*relation as u8, from.0, to.0), *holds)?;
+            }
+            Write::InsertPost(post) => {
+                let mut table = self.inner.open_table(POSTS)?;
+                let is_taken = memory.posts.contains(post.id) || table.get(post.id.0)?.is_some();
+                if is_taken {
+                    return Err(Rejection::Refused(format!("id {} is taken", post.id)));
+                }
+                table.insert(post.id.0, to_json(post)?.as_slice())?;
+            }
+            Write::DeletePost(id) => _ = self.inner.open_table(POSTS)?.insert(id.0, [].as_slice())?,
+            Write::PutUser(user) => {
+                self.inner.open_table(USERS)?.insert(user.id.0, to_json(user)?.as_slice())?;
+            }
+            Write::PutSettings(id, settings) => {
+                self.require_user(*id, memory)?;
+                self.inner.open_table(SETTINGS)?.insert(id.0, to_json(settings)?.as_slice())?;
+            }
+            Write::Engagements(engagements) => {
+                let mut table = self.inner.open_table(ENGAGEMENTS)?;
+                let first = next_sequence(&table)?;
+                for (sequence, event) in (first..).zip(engagements) {
+                    let Engagement { user, post, author, kind, at } = *event;
+                    table.insert(sequence, (user.0, post.0, author.0, kind.index() as u8, at.0))?;
+                }
+            }
+            Write::PutList(list) => {
+                self.inner.open_table(LISTS)?.insert(list.id.0, to_json(list)?.as_slice())?;
+            }
+            Write::Feedback(feedback) => {
+                let mut table = self.inner.open_table(FEEDBACK)?;
+                let sequence = next_sequence(&table)?;
+                table.insert(sequence, to_json(feedback)?.as_slice())?;
+            }
+            Write::Dismissal(dismissal) => {
+                let mut table = self.inner.open_table(DISMISSALS)?;
+                let sequence = next_sequence(&table)?;
+                table.insert(sequence, to_json(dismissal)?.as_slice())?;
+            }
+            Write::History { viewer, sequence, entry, dropped } => {
+                let mut table = self.inner.open_table(HISTORY)?;
+                table.insert((viewer.0, *sequence), to_json(entry)?.as_slice())?;
+                for old in dropped {
+                    table.remove((viewer.0, *old))?;
+                }
+            }
+            Write::Flush => {}
+        }
+        Ok(())
+    }
+
+    fn require_user(&self, user: UserId, memory: &Memory) -> Result<(), Rejection> {
+        if memory.accounts.contains(&user.0) || self.inner.open_table(USERS)?.get(user.0)?.is_some() {
+            return Ok(());
+        }
+        Err(Rejection::Refused(format!("user {user} does not exist")))
+    }
+}
+
+/// One more than the largest key.
+fn next_sequence<V: redb::Value + 'static>(table: &Table<'_, u64, V>) -> Result<u64, Rejection> {
+    Ok(table.last()?.map_or(0, |(key, _)| key.value() + 1))
+}

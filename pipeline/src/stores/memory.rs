@@ -1,0 +1,203 @@
+//! Everything the stores know, in memory, and how one write changes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::adjacency::{Adjacency, Csr};
+use super::embeddings::Embeddings;
+use super::engagements::{Engagements, GRAPH_WINDOW_MS, Slots};
+use super::feedback::FeedbackLog;
+use super::history::History;
+use super::journal::Write;
+use super::lists::Lists;
+use super::posts::Posts;
+use super::shards::ShardedMap;
+use super::user_index::UserIndex;
+use crate::domain::stores::{Relation, TieStrength};
+use crate::domain::{
+    Clock, Engagement, EngagementKind, Millis, PostCounts, PostId, User, UserId, ViewerSettings,
+};
+
+/// How much the stores keep.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// How long posts are kept. By default seven days.
+    pub post_retention: Duration,
+    /// How long impressions are kept. By default two days.
+    pub impression_retention: Duration,
+    /// How long feedback and dismissals are kept. By default 154 days, after which no rule reads them.
+    pub feedback_retention: Duration,
+    /// For how long writes without a waiting caller may be held back before they are committed as a group. By default
+    /// 40 ms, which leaves the commit itself 60 ms to stay within 100.
+    pub group_delay: Duration,
+    /// How often what has outlived its retention is freed. By default every two minutes.
+    pub sweep_interval: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+        Self {
+            post_retention: days(7),
+            impression_retention: days(2),
+            feedback_retention: days(154),
+            group_delay: Duration::from_millis(40),
+            sweep_interval: Duration::from_secs(120),
+        }
+    }
+}
+
+/// An account and what it has set.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) user: Arc<User>,
+    pub(super) settings: Arc<ViewerSettings>,
+}
+
+/// One tie of a viewer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tie {
+    /// The other's slot.
+    pub(super) to: u32,
+    pub(super) strength: TieStrength,
+}
+
+/// Both directions of one relation.
+#[derive(Debug, Default)]
+pub(super) struct Edges {
+    pub(super) targets: Adjacency,
+    pub(super) sources: Adjacency,
+}
+
+/// Everything the stores know.
+pub(super) struct Memory {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) options: StoreOptions,
+    pub(super) index: UserIndex,
+    /// By [`Relation`].
+    pub(super) relations: [Edges; Relation::ALL.len()],
+    /// By viewer's slot, ascending by the other's slot.
+    pub(super) ties: Csr<Tie>,
+    pub(super) accounts: ShardedMap<u64, Account>,
+    pub(super) posts: Posts,
+    pub(super) engagements: Engagements,
+    pub(super) embeddings: Embeddings,
+    pub(super) lists: Lists,
+    pub(super) feedback: FeedbackLog,
+    pub(super) history: History,
+}
+
+impl Memory {
+    /// Posts from before this moment do not exist any more.
+    pub(super) fn post_horizon(&self) -> Millis {
+        self.clock.now() - self.options.post_retention
+    }
+
+    /// Engagements from before this moment are not in the graph any more.
+    pub(super) fn graph_horizon(&self) -> Millis {
+        Millis(self.clock.now().0.saturating_sub(GRAPH_WINDOW_MS))
+    }
+
+    pub(super) fn edges(&self, relation: Relation) -> &Edges {
+        &self.relations[relation as usize]
+    }
+
+    /// Sets a relation in both directions; whether that changed anything.
+    pub(super) fn set_relation(&self, relation: Relation, from: UserId, to: UserId, holds: bool) -> bool {
+        let (from, to) = (self.index.slot_or_add(from), self.index.slot_or_add(to));
+        let edges = self.edges(relation);
+        edges.sources.set(to, from, holds);
+        edges.targets.set(from, to, holds)
+    }
+
+    /// Records an engagement in graph, counts and embeddings.
+    pub(super) fn record(&self, engagement: &Engagement) {
+        let slots = Slots {
+            user: self.index.slot_or_add(engagement.user),
+            author: self.index.slot_or_add(engagement.author),
+        };
+        self.engagements.record(engagement, slots, self.graph_horizon());
+        self.posts.count(engagement.post, engagement.kind);
+        if engagement.kind == EngagementKind::Favorite {
+            self.embeddings.attract(engagement.post, slots.user);
+        }
+    }
+
+    /// Adds or replaces an account and keeps its settings.
+    pub(super) fn put_user(&self, user: User) {
+        self.index.slot_or_add(user.id);
+        let id = user.id.0;
+        let settings =
+            self.accounts.with(&id, |account| account.map(|account| Arc::clone(&account.settings)));
+        let account = Account { user: Arc::new(user), settings: settings.unwrap_or_default() };
+        self.accounts.insert(id, account);
+    }
+
+    /// Does what a committed write says; whether that changed anything.
+    ///
+    /// Only the journal's thread calls this, so writes are applied one at a time, in the order of their commits.
+    pub(super) fn apply(&self, write: Write) -> bool {
+        match write {
+            Write::Relation { relation, from, to, holds } => {
+                if relation == Relation::Block && holds {
+                    self.set_relation(Relation::Follow, from, to, false);
+                    self.set_relation(Relation::Follow, to, from, false);
+                }
+                self.set_relation(relation, from, to, holds)
+            }
+            Write::InsertPost(post) => {
+                let slot = self.index.slot_or_add(post.author);
+                let is_new = self.posts.insert(slot, &post, PostCounts::default());
+                if is_new && !post.is_repost() {
+                    self.embeddings.attract(post.id, slot);
+                }
+                is_new
+            }
+            Write::DeletePost(id) => self.forget_post(id),
+            Write::PutUser(user) => {
+                self.put_user(user);
+                true
+            }
+            Write::PutSettings(id, settings) => {
+                let Some(account) = self.accounts.get(&id.0) else { return false };
+                self.accounts.insert(id.0, Account { settings: Arc::new(settings), ..account });
+                true
+            }
+            Write::Engagements(engagements) => {
+                engagements.iter().for_each(|engagement| self.record(engagement));
+                true
+            }
+            Write::PutList(list) => {
+                self.lists.put(list);
+                true
+            }
+            Write::Feedback(feedback) => {
+                self.feedback.add_feedback(feedback);
+                true
+            }
+            Write::Dismissal(dismissal) => {
+                self.feedback.add_dismissal(dismissal);
+                true
+            }
+            // History is in memory before it is written.
+            Write::History { .. } | Write::Flush => true,
+        }
+    }
+
+    /// Takes a post out with what was computed for it; whether it was there.
+    pub(super) fn forget_post(&self, id: PostId) -> bool {
+        self.embeddings.sweep(&[id]);
+        self.posts.remove(id)
+    }
+
+    /// Frees what has outlived its retention. Returns the posts that went.
+    pub(super) fn sweep(&self) -> Vec<PostId> {
+        let now = self.clock.now();
+        let gone = self.posts.sweep(self.post_horizon());
+        self.engagements.sweep(self.graph_horizon(), &gone);
+        self.embeddings.sweep(&gone);
+        self.feedback.sweep(now - self.options.feedback_retention);
+        gone
+    }
+}

@@ -1,0 +1,284 @@
+//! Tests of reading and writing worlds: round trips, every kind of bad row, damaged files.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::{FileFormat, ImportError, Manifest, World, generate, import, load};
+use crate::domain::stores::Relation;
+use crate::domain::{Millis, PostId, UserId};
+use crate::stores::StoreOptions;
+use crate::world::{LoadedWorld, WorldConfig};
+
+const NOW: Millis = Millis(1_700_000_000_000);
+
+fn small() -> WorldConfig {
+    let mut config = WorldConfig::sized(60, 300);
+    config.embedding_width = 8;
+    config
+}
+
+/// The id of a post of an hour before the present.
+fn id(number: u64) -> u64 {
+    PostId::at(Millis(NOW.0 - 3_600_000)).0 + number
+}
+
+/// A folder with a good world of two users, two posts and something in every table.
+fn good() -> Vec<(&'static str, String)> {
+    let (first, second) = (id(1), id(2));
+    vec![
+        ("users", "{\"id\":\"1\",\"screen_name\":\"ada\"}\n\n{\"id\":2,\"screen_name\":\"bob\"}\n".to_owned()),
+        ("follows", "{\"from\":\"1\",\"to\":\"2\"}\n".to_owned()),
+        ("embeddings", "{\"user\":\"1\",\"follow\":[1,0.5],\"communities\":[3],\"strengths\":[1]}\n".to_owned()),
+        ("lists", "{\"id\":\"7\",\"owner\":\"1\",\"members\":[\"2\"]}\n".to_owned()),
+        ("topics", "{\"id\":\"4\",\"name\":\"cats\"}\n".to_owned()),
+        (
+            "posts",
+            format!(
+                "{{\"id\":\"{second}\",\"author\":\"2\",\"in_reply_to\":\"{first}\",\"in_reply_to_author\":\"1\",\"conversation\":\"{first}\"}}\n\
+                 {{\"id\":\"{first}\",\"author\":\"1\",\"text\":\"hi\",\"topic\":\"4\"}}\n"
+            ),
+        ),
+        (
+            "engagements",
+            format!("{{\"user\":\"1\",\"post\":\"{second}\",\"kind\":\"favorite\",\"at\":{}}}\n", NOW.0),
+        ),
+        ("ties", "{\"viewer\":\"1\",\"author\":\"2\",\"score\":0.5}\n".to_owned()),
+        (
+            "ads",
+            format!("{{\"id\":\"1\",\"advertiser\":\"1\",\"post\":\"{first}\",\"bid\":1.5,\"brand_safety\":\"low\"}}\n"),
+        ),
+    ]
+}
+
+fn write_good(folder: &Path) {
+    for (name, text) in good() {
+        fs::write(folder.join(format!("{name}.jsonl")), text).expect("writes");
+    }
+}
+
+fn message(folder: &Path) -> String {
+    load(folder, NOW).err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn a_good_world_loads_and_imports_and_keeps_what_was_written_since() {
+    let (from, world) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    write_good(from.path());
+    import(from.path(), world.path(), Some(NOW)).expect("imports");
+    let open = || World::open(world.path(), StoreOptions::default()).expect("opens").stores.stores();
+    let stores = open();
+    assert_eq!(stores.posts.get(PostId(id(2))).map(|(_, counts)| counts.favorites), Some(1));
+    assert_eq!(stores.graph.targets(Relation::Follow, UserId(1)).as_slice(), [UserId(2)]);
+    stores.graph.set(Relation::Mute, UserId(1), UserId(2), true).expect("sets");
+    drop(stores);
+    let manifest = import(from.path(), world.path(), Some(NOW)).expect("imports again");
+    assert_eq!(manifest.tables, "tables-2");
+    assert!(!world.path().join("tables-1").exists());
+    assert!(open().graph.has(Relation::Mute, UserId(1), UserId(2)));
+}
+
+/// (table, its text instead of the good one, what the message must say)
+fn bad_tables() -> Vec<(&'static str, String, Vec<&'static str>)> {
+    let (first, second) = (id(1), id(2));
+    let reply = |to: u64, author: u64| {
+        format!("\n{{\"id\":\"{second}\",\"author\":\"2\",\"in_reply_to\":\"{to}\",\"in_reply_to_author\":\"{author}\"}}\n{{\"id\":\"{first}\",\"author\":\"1\"}}\n")
+    };
+    let engagement = |user: u64, post: u64, kind: &str, at: i64| {
+        format!("{{\"user\":\"{user}\",\"post\":\"{post}\",\"kind\":\"{kind}\",\"at\":{at}}}\n")
+    };
+    vec![
+        ("users", "{\"id\":\"1\"}\n".into(), vec!["users.jsonl row 1", "\"screen_name\"", "expected a text, found none"]),
+        ("users", "{\"id\":\"-1\",\"screen_name\":\"x\"}".into(), vec!["row 1", "\"id\"", "expected an id, found \"-1\""]),
+        ("users", "{\"id\":18446744073709551615,\"screen_name\":\"x\"}".into(), vec!["row 1", "\"id\"", "an id"]),
+        ("users", "{\"id\":\"1\",\"screen_name\":7}".into(), vec!["row 1", "\"screen_name\"", "expected a text, found 7"]),
+        ("users", "{\"id\":\"1\",\"screen_name\":\"a\",\"followers\":-3}".into(), vec!["row 1", "\"followers\"", "-3"]),
+        ("users", "{\"id\":\"1\",\"screen_name\":\"a\",\"sensitive_media\":\"maybe\"}".into(), vec!["row 1", "\"sensitive_media\"", "hide or show", "maybe"]),
+        ("users", "{\"id\":\"1\",\"screen_name\":\"a\",\"languages\":\"en\"}".into(), vec!["row 1", "\"languages\"", "expected a list"]),
+        ("users", "{\"id\":\"1\",\"screen_name\":\"a\",\"screename\":\"b\"}".into(), vec!["users.jsonl", "\"screename\"", "row 1", "no such column"]),
+        ("users", "{\"id\":\"1\",\"screen_name\":\"a\"}\n\n{\"id\":\"1\",\"screen_name\":\"b\"}".into(), vec!["row 3", "\"id\"", "user 1 is there already"]),
+        ("users", "{\"id\":\"1\",".into(), vec!["users.jsonl row 1", "no JSON object"]),
+        ("users", "[1]".into(), vec!["row 1", "no JSON object"]),
+        ("follows", "{\"from\":\"1\",\"to\":\"99\"}".into(), vec!["follows.jsonl row 1", "\"to\"", "there is no user 99"]),
+        ("follows", "{\"from\":\"1\",\"to\":\"1\"}".into(), vec!["row 1", "\"to\"", "another user"]),
+        ("follows", "{\"from\":\"1\",\"to\":\"2\"}\n{\"from\":\"1\",\"to\":\"2\"}".into(), vec!["follows.jsonl", "\"to\"", "users 1 and 2 is there already"]),
+        ("embeddings", "{\"user\":\"1\",\"follow\":[1,2]}\n{\"user\":\"2\",\"follow\":[1]}".into(), vec!["row 2", "\"follow\"", "1 numbers"]),
+        ("embeddings", "{\"user\":\"1\",\"communities\":[1,2],\"strengths\":[1]}".into(), vec!["row 1", "\"communities\""]),
+        ("embeddings", "{\"user\":\"1\",\"communities\":[2,1],\"strengths\":[1,1]}".into(), vec!["row 1", "ascending"]),
+        ("embeddings", "{\"user\":\"1\",\"communities\":[2],\"strengths\":[0]}".into(), vec!["row 1", "\"strengths\"", "positive"]),
+        ("embeddings", "{\"user\":\"1\",\"follow\":[1]}\n{\"user\":\"1\",\"follow\":[1]}".into(), vec!["row 2", "\"user\"", "already"]),
+        ("lists", "{\"id\":\"7\",\"owner\":\"1\",\"members\":[\"2\",\"9\"]}".into(), vec!["lists.jsonl row 1", "\"members\"", "no user 9"]),
+        ("lists", "{\"id\":\"7\",\"owner\":\"1\"}\n{\"id\":\"7\",\"owner\":\"2\"}".into(), vec!["row 2", "list 7 is there already"]),
+        ("topics", "{\"id\":\"4\",\"name\":\"a\"}\n{\"id\":\"4\",\"name\":\"b\"}".into(), vec!["row 2", "topic 4 is there already"]),
+        ("posts", reply(12_345, 1), vec!["posts.jsonl row 2", "\"in_reply_to\"", "there is no post 12345"]),
+        ("posts", reply(first, 2), vec!["row 2", "\"in_reply_to\"", "the author of the post that is named"]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"3\"}}"), vec!["row 1", "\"author\"", "no user 3"]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"1\",\"topic\":\"5\"}}"), vec!["row 1", "\"topic\"", "no topic 5"]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"1\",\"list\":\"5\"}}"), vec!["row 1", "\"list\"", "no list 5"]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"1\",\"created_at\":5}}"), vec!["row 1", "\"created_at\"", "the time in \"id\""]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"1\",\"photos\":256}}"), vec!["row 1", "\"photos\"", "256"]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"1\",\"quotes\":\"5\"}}"), vec!["row 1", "\"quotes_author\""]),
+        ("posts", format!("{{\"id\":\"{first}\",\"author\":\"1\"}}\n{{\"id\":\"{first}\",\"author\":\"2\"}}"), vec!["row 2", "\"id\"", "is there already"]),
+        ("engagements", engagement(1, 5, "favorite", NOW.0), vec!["engagements.jsonl row 1", "\"post\"", "no post 5"]),
+        ("engagements", engagement(8, first, "favorite", NOW.0), vec!["row 1", "\"user\"", "no user 8"]),
+        ("engagements", engagement(1, first, "love", NOW.0), vec!["row 1", "\"kind\"", "love"]),
+        ("engagements", engagement(1, first, "click", NOW.0 + 1), vec!["row 1", "\"at\"", "before the world's present"]),
+        ("ties", "{\"viewer\":\"1\",\"author\":\"2\",\"score\":1.5}".into(), vec!["ties.jsonl row 1", "\"score\"", "1.5"]),
+        ("ties", "{\"viewer\":\"1\",\"author\":\"2\",\"score\":1,\"clicks\":-1}".into(), vec!["row 1", "\"clicks\"", "-1"]),
+        ("ads", format!("{{\"id\":\"1\",\"advertiser\":\"9\",\"post\":\"{first}\",\"bid\":1,\"brand_safety\":\"low\"}}"), vec!["ads.jsonl row 1", "\"advertiser\"", "no user 9"]),
+        ("ads", format!("{{\"id\":\"1\",\"advertiser\":\"1\",\"post\":\"{first}\",\"bid\":0,\"brand_safety\":\"low\"}}"), vec!["row 1", "\"bid\"", "positive"]),
+    ]
+}
+
+#[test]
+fn every_kind_of_bad_row_is_reported_by_file_row_and_field() {
+    for (table, text, expected) in bad_tables() {
+        let folder = TempDir::new().expect("a folder");
+        write_good(folder.path());
+        fs::write(folder.path().join(format!("{table}.jsonl")), &text).expect("writes");
+        let message = message(folder.path());
+        for part in expected {
+            assert!(message.contains(part), "{table} {text:?}: {message:?} does not say {part:?}");
+        }
+    }
+}
+
+#[test]
+fn bad_utf8_missing_and_double_files_are_reported() {
+    let folder = TempDir::new().expect("a folder");
+    assert!(message(folder.path()).contains("users.parquet"));
+    write_good(folder.path());
+    fs::write(folder.path().join("topics.jsonl"), b"{\"id\":\"4\",\"name\":\"cats\"}\n{\"id\":\"5\",\"name\":\"\xff\"}")
+        .expect("writes");
+    let utf8 = message(folder.path());
+    assert!(utf8.contains("topics.jsonl row 2") && utf8.contains("utf-8"), "{utf8}");
+    write_good(folder.path());
+    fs::write(folder.path().join("users.parquet"), b"").expect("writes");
+    assert!(message(folder.path()).contains("both users.parquet and users.jsonl"));
+}
+
+#[test]
+fn a_bad_row_leaves_a_world_as_it_was() {
+    let (from, folder) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    write_good(from.path());
+    import(from.path(), folder.path(), Some(NOW)).expect("imports");
+    let before = Manifest::read(folder.path()).expect("reads");
+    fs::write(from.path().join("ads.jsonl"), "{}").expect("writes");
+    assert!(matches!(import(from.path(), folder.path(), Some(NOW)), Err(ImportError::Row { .. })));
+    assert_eq!(Manifest::read(folder.path()).expect("reads"), before);
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).expect("lists").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(names.len(), 2, "the manifest and the tables that count: {names:?}");
+    let world = World::open(folder.path(), StoreOptions::default()).expect("opens");
+    assert_eq!((world.stores.sizes(), world.topics.len(), world.ads.len()), ((2, 2), 1, 1));
+}
+
+#[test]
+fn a_generated_world_is_the_same_in_memory_in_parquet_and_in_json_lines() {
+    let memory = LoadedWorld::generate(small()).expect("the generator keeps its own rules");
+    let expected = fingerprint(memory);
+    for format in FileFormat::ALL {
+        let folder = TempDir::new().expect("a folder");
+        let manifest = generate(folder.path(), small(), format).expect("generates");
+        let loaded = load(&folder.path().join(manifest.tables), NOW).expect("loads");
+        assert!(fingerprint(loaded) == expected, "{format:?} gives another world");
+    }
+}
+
+/// Everything that stores over a world show, as text.
+fn fingerprint(world: LoadedWorld) -> String {
+    use std::fmt::Write;
+    use std::ops::ControlFlow;
+    use std::sync::Arc;
+
+    use crate::domain::ManualClock;
+    use crate::domain::stores::CountKey;
+    use crate::stores::Embedded;
+
+    let mut out = format!("{:?} {:?}\n", world.topics, world.ads);
+    let clock = Arc::new(ManualClock::new(world.now));
+    let stores = Embedded::in_memory(world.base, clock, StoreOptions::default()).expect("opens");
+    let stores = Arc::new(stores).stores();
+    for user in (1..=60).map(UserId) {
+        _ = writeln!(out, "{:?} {:?}", stores.users.get(user), stores.users.settings(user));
+        for relation in Relation::ALL {
+            _ = writeln!(out, "{:?}", stores.graph.targets(relation, user));
+        }
+        let dense = [stores.embeddings.follow(user), stores.embeddings.engagement(user), stores.embeddings.author(user)];
+        _ = writeln!(out, "{dense:?} {:?}", stores.embeddings.user_communities(user));
+        let authors: Vec<_> = (1..=60).map(UserId).collect();
+        _ = writeln!(out, "{:?}", stores.real_graph.ties(user, &authors));
+        _ = writeln!(out, "{:?} {:?}", stores.engagements.of_user(user, 1_000), stores.lists.of_user(user, 100));
+        let mut posts = Vec::new();
+        stores.posts.visit_by_author(user, &mut |post, counts| {
+            _ = writeln!(out, "{post:?} {counts:?}");
+            posts.push(post.id);
+            ControlFlow::Continue(())
+        });
+        for post in posts {
+            _ = writeln!(out, "{:?}", stores.embeddings.post_communities(post));
+            stores.engagements.visit_counts(&[CountKey::Post(post)], &mut |_, counts| {
+                _ = writeln!(out, "{counts:?}");
+            });
+        }
+    }
+    out
+}
+
+#[test]
+fn equal_configurations_give_equal_files_and_another_seed_gives_others() {
+    let write = |config: WorldConfig| {
+        let folder = TempDir::new().expect("a folder");
+        let tables = generate(folder.path(), config, FileFormat::Parquet).expect("generates").tables;
+        let read = |name: &str| fs::read(folder.path().join(&tables).join(name)).expect("is there");
+        ["users.parquet", "follows.parquet", "posts.parquet", "engagements.parquet", "ties.parquet"].map(read)
+    };
+    let first = write(small());
+    assert!(first == write(small()));
+    let mut other = small();
+    other.seed = 2;
+    assert!(first.iter().zip(write(other)).all(|(a, b)| *a != b));
+}
+
+#[test]
+fn a_truncated_or_altered_parquet_file_is_an_error_or_a_world_but_no_panic() {
+    let folder = TempDir::new().expect("a folder");
+    let tables = generate(folder.path(), small(), FileFormat::Parquet).expect("generates").tables;
+    let tables = folder.path().join(tables);
+    for name in ["users.parquet", "posts.parquet", "embeddings.parquet"] {
+        let path = tables.join(name);
+        let whole = fs::read(&path).expect("is there");
+        for kept in [0, 1, 4, 8, 100, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+            fs::write(&path, &whole[..kept]).expect("writes");
+            let message = message(&tables);
+            assert!(message.contains(name), "{name} cut to {kept} bytes: {message:?}");
+        }
+        // SplitMix64 steps: fixed positions, spread over pages, levels, headers and footer.
+        let mut state = 7_u64;
+        for _ in 0..150 {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mut bytes = whole.clone();
+            let position = if mixed & 1 == 0 {
+                mixed as usize % whole.len()
+            } else {
+                whole.len() - 1 - (mixed >> 8) as usize % whole.len().min(2_000)
+            };
+            bytes[position] ^= 1 << (mixed >> 50 & 7);
+            fs::write(&path, &bytes).expect("writes");
+            // A flipped bit of a text is a good text too; what counts is that something comes back.
+            if let Err(error) = load(&tables, NOW) {
+                assert!(error.to_string().contains(".parquet"), "{error}");
+            }
+        }
+        fs::write(&path, &whole).expect("writes");
+    }
+    assert!(load(&tables, NOW).is_ok());
+}
+
+#[test]
+fn the_documented_tables_are_the_tables() {
+    let documented = include_str!("../../../docs/FORMATS.md");
+    assert!(documented.contains(super::describe().trim_end()), "write `maskrank-timeline world formats` into docs/FORMATS.md");
+}
