@@ -39,11 +39,8 @@ fn to_odd(v: f64) -> f32 {
     if f64::from(nearest) == v || v.is_nan() {
         return nearest;
     }
-    let toward_zero = if f64::from(nearest).abs() > v.abs() {
-        f32::from_bits(nearest.to_bits() - 1)
-    } else {
-        nearest
-    };
+    let toward_zero =
+        if f64::from(nearest).abs() > v.abs() { f32::from_bits(nearest.to_bits() - 1) } else { nearest };
     f32::from_bits(toward_zero.to_bits() | 1)
 }
 

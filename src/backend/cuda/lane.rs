@@ -79,15 +79,19 @@ impl CudaLane {
         let program = &executor.program;
         let place = executor.place(memory);
         let offset = program.lane.inputs.offset;
-        let packed = staging::pack(&call.batch, program.plan().widths, &executor.split, inputs.bytes_mut(), |at, piece| {
-            // SAFETY: pieces are never written again by `pack`, and the next call starts after this one has waited.
-            unsafe { stream.upload(memory, offset + at, piece) }
-        })?;
+        let packed = staging::pack(
+            &call.batch,
+            program.plan().widths,
+            &executor.split,
+            inputs.bytes_mut(),
+            |at, piece| {
+                // SAFETY: pieces are never written again by `pack`, and the next call starts after this one has waited.
+                unsafe { stream.upload(memory, offset + at, piece) }
+            },
+        )?;
         let bucket = graphs.iter_mut().find(|bucket| bucket.candidates >= packed.candidates);
-        let bucket = bucket.ok_or(Error::TooManyCandidates {
-            max: program.max_candidates(),
-            found: packed.candidates,
-        })?;
+        let bucket = bucket
+            .ok_or(Error::TooManyCandidates { max: program.max_candidates(), found: packed.candidates })?;
         let wanted = [call.outputs.logits, call.outputs.probabilities, call.outputs.calibrated_probabilities];
         let head = HeadCall { weights: call.weights, calibrated: call.calibrated, outputs: wanted };
         let first = program.featurize(place, bucket.candidates, program.lane.inputs.at(place.lane), &packed);
@@ -174,5 +178,9 @@ impl Bucket {
 }
 
 fn step<'a>(executor: &'a CudaExecutor, launch: &'a Launch) -> Result<Step<'a>> {
-    Ok(Step { kernel: executor.kernel(&launch.entry)?, grid: launch.grid, parameters: launch.parameters.bytes() })
+    Ok(Step {
+        kernel: executor.kernel(&launch.entry)?,
+        grid: launch.grid,
+        parameters: launch.parameters.bytes(),
+    })
 }

@@ -219,7 +219,10 @@ mod tests {
                     pointer if pointer.ends_with('*') => "u64",
                     other => other,
                 };
-                assert!(our_kind.trim_start_matches('[').starts_with(expected), "{name}.{our_name}: {our_kind}");
+                assert!(
+                    our_kind.trim_start_matches('[').starts_with(expected),
+                    "{name}.{our_name}: {our_kind}"
+                );
                 offset += bytes * count;
             }
             assert_eq!(offset.next_multiple_of(8), *size, "{name}: size");
@@ -236,7 +239,8 @@ mod tests {
         assert_eq!(constant("BINARY_BITS"), BINARY_BITS as usize);
         assert_eq!(constant("BINARY_F32"), BINARY_F32 as usize);
         let statuses = [crate::Status::Ok, crate::Status::ZeroVariance, crate::Status::NonFinite];
-        for (name, status) in ["STATUS_OK", "STATUS_ZERO_VARIANCE", "STATUS_NON_FINITE"].iter().zip(statuses) {
+        for (name, status) in ["STATUS_OK", "STATUS_ZERO_VARIANCE", "STATUS_NON_FINITE"].iter().zip(statuses)
+        {
             assert_eq!(constant(name), status as usize);
         }
     }

@@ -90,7 +90,11 @@ impl Program {
     pub(crate) fn uses(&self, entry: &str, precision: Precision) -> bool {
         match entry.rsplit_once("_to_") {
             Some((_, to)) => to == precision.to_string(),
-            None => entry.starts_with("gemm_") || entry.ends_with(&format!("_{}", precision)) || entry == self.head_entry(),
+            None => {
+                entry.starts_with("gemm_")
+                    || entry.ends_with(&format!("_{}", precision))
+                    || entry == self.head_entry()
+            }
         }
     }
 

@@ -209,7 +209,15 @@ impl<E, F: FnMut(usize, &[u8]) -> Result<(), E>> Writer<'_, F, E> {
         self.failed.map_or(Ok(()), Err)
     }
 
-    fn columns(&mut self, from: &Columns<'_>, index: usize, kind: Kind, binary: u32, width: usize, rows: usize) {
+    fn columns(
+        &mut self,
+        from: &Columns<'_>,
+        index: usize,
+        kind: Kind,
+        binary: u32,
+        width: usize,
+        rows: usize,
+    ) {
         match index {
             0 => self.features(from.continuous, kind),
             1 => self.binary(from.binary, binary, width, rows),

@@ -28,7 +28,12 @@ impl Tile {
 
     /// The largest tile of which there is one for every multiprocessor, else the smallest: a wave that leaves
     /// multiprocessors idle costs more than the operands that smaller tiles read again.
-    pub(crate) fn choose(precision: Precision, rows: usize, widths: &[usize], multiprocessors: usize) -> Self {
+    pub(crate) fn choose(
+        precision: Precision,
+        rows: usize,
+        widths: &[usize],
+        multiprocessors: usize,
+    ) -> Self {
         let [large, medium, small] = tiles(precision);
         let fills = |tile: &Self| {
             let columns: usize = widths.iter().map(|&n| tile.columns(n)).sum();

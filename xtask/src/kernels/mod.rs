@@ -141,3 +141,39 @@ fn text(manifest: &Manifest) -> Result<String, String> {
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|e| format!("cannot write {}: {e}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committed() -> Manifest {
+        let text =
+            fs::read_to_string(crate::root().join(ARTIFACTS).join(MANIFEST)).expect("a committed manifest");
+        serde_json::from_str(&text).expect("a manifest")
+    }
+
+    #[test]
+    fn artifacts_belong_to_the_sources_beside_them() {
+        let found = source::hash(crate::root()).expect("readable sources");
+        assert_eq!(committed().source_sha256, found, "run `cargo xtask kernels`");
+    }
+
+    #[test]
+    fn no_kernel_spills_or_takes_more_registers_than_it_states() {
+        let faults = committed().faults();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    #[test]
+    fn the_gate_sees_spills_local_memory_and_registers() {
+        for break_it in [
+            (|entry| entry.stack_bytes = 8) as fn(&mut manifest::Entry),
+            |entry| entry.local_bytes = 4,
+            |entry| (entry.threads, entry.min_blocks, entry.registers) = (256, 2, 129),
+        ] {
+            let mut manifest = committed();
+            break_it(&mut manifest.targets[0].modules[0].entries[0]);
+            assert_eq!(manifest.faults().len(), 1);
+        }
+    }
+}

@@ -83,7 +83,8 @@ impl Gpu {
 
     /// Loads a unit of a target's kernels.
     pub(crate) fn load(self: &Arc<Self>, target: &Target, unit: &str) -> Result<LoadedModule> {
-        let broken = |problem| Error::Device { backend: Backend::Cuda, operation: "load kernels".into(), problem };
+        let broken =
+            |problem| Error::Device { backend: Backend::Cuda, operation: "load kernels".into(), problem };
         let module = target.module(unit).map_err(broken)?;
         let mut image = target.inflate(module).map_err(broken)?;
         image.push(0); // PTX is a string

@@ -75,9 +75,8 @@ impl Graph {
     /// Replaces a launch, from the next run on.
     pub(crate) fn update(&mut self, index: usize, step: &Step<'_>) -> Result<()> {
         // SAFETY: the node is this graph's; parameters as in `new`. A run in flight keeps what it was started with.
-        let code = step.with(|kernel| unsafe {
-            self.gpu.driver().graph_update(self.exec, self.nodes[index], kernel)
-        });
+        let code = step
+            .with(|kernel| unsafe { self.gpu.driver().graph_update(self.exec, self.nodes[index], kernel) });
         self.gpu.check("update a launch of a graph", code)
     }
 

@@ -154,7 +154,8 @@ impl Stream {
         assert!(offset + into.len() <= from.bytes, "{} bytes at {offset} of {}", into.len(), from.bytes);
         let (address, driver) = (from.address + offset as u64, self.gpu.driver());
         // SAFETY: the source range is inside `from` (asserted above); the caller keeps the destination.
-        let code = unsafe { driver.download_async(into.as_mut_ptr().cast(), address, into.len(), self.handle) };
+        let code =
+            unsafe { driver.download_async(into.as_mut_ptr().cast(), address, into.len(), self.handle) };
         self.gpu.check(&format!("start a copy of {} bytes from the device", into.len()), code)
     }
 

@@ -140,8 +140,14 @@ fn find_with(driver: Driver, name: Option<&str>) -> Result<Vec<Found>, Reason> {
     }
     let (mut usable, mut old, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for ordinal in 0..count {
-        let found = device(&driver, ordinal, cuda).map_err(|code| Reason::Start { problem: driver.describe(code) })?;
-        let label = format!("{} (compute capability {}.{})", found.name, found.capability / 10, found.capability % 10);
+        let found = device(&driver, ordinal, cuda)
+            .map_err(|code| Reason::Start { problem: driver.describe(code) })?;
+        let label = format!(
+            "{} (compute capability {}.{})",
+            found.name,
+            found.capability / 10,
+            found.capability % 10
+        );
         if found.capability < MIN_CAPABILITY {
             old.push(label);
         } else if name.is_some_and(|part| !found.name.to_lowercase().contains(&part.to_lowercase())) {

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
+use crate::Precision;
 use crate::batch::Split;
 use crate::plan::{Affine, Epilogue, GemmGroup, LayerNormGroup, Linear, Norm, Plan, Step, View};
-use crate::Precision;
 
 use super::super::element;
 use super::super::layout::{Image, Region};
@@ -62,7 +62,8 @@ impl Constants {
                 _ => Vec::new(),
             });
         }
-        let head = plan.head().tasks.iter().map(|task| image.push_f32(&spread(plan, task.input, &task.weight)));
+        let head =
+            plan.head().tasks.iter().map(|task| image.push_f32(&spread(plan, task.input, &task.weight)));
         let head = head.collect();
         Self { featurize, gemms, norms, head }
     }
@@ -85,7 +86,8 @@ fn affine(affine: Option<&Affine>, image: &mut Image) -> Option<[Region; 2]> {
 
 fn featurize(plan: &Plan, split: &Split, image: &mut Image) -> FeaturizeConstants {
     let featurize = plan.featurize();
-    let of_norm = |norm: &Option<Norm>, image: &mut Image| affine(norm.as_ref().and_then(|n| n.affine.as_ref()), image);
+    let of_norm =
+        |norm: &Option<Norm>, image: &mut Image| affine(norm.as_ref().and_then(|n| n.affine.as_ref()), image);
     let batch_norm = affine(featurize.batch_norm.as_ref(), image);
     let layer_norm = of_norm(&featurize.layer_norm, image);
     let embeddings = featurize.embeddings.each_ref().map(|norm| of_norm(norm, image));
@@ -93,10 +95,11 @@ fn featurize(plan: &Plan, split: &Split, image: &mut Image) -> FeaturizeConstant
     let mut map = |width: usize, ranges: &[std::ops::Range<usize>]| {
         (!ranges.is_empty()).then(|| image.push_i32(&columns(width, ranges)))
     };
-    let mut maps = [map(widths.continuous, &split.continuous), map(widths.binary, &split.binary), None, None, None];
+    let mut maps =
+        [map(widths.continuous, &split.continuous), map(widths.binary, &split.binary), None, None, None];
     for (index, width) in widths.embeddings().into_iter().enumerate() {
         if split.embeddings[index] && width > 0 {
-            maps[2 + index] = map(width, &[0..width]);
+            maps[2 + index] = map(width, std::slice::from_ref(&(0..width)));
         }
     }
     FeaturizeConstants { batch_norm, layer_norm, embeddings, maps }
@@ -134,7 +137,10 @@ fn gemm(plan: &Plan, precision: Precision, group: &GemmGroup, image: &mut Image)
         _ => None,
     };
     let affine = norm.map(|a| {
-        [image.push_f32(&spread(plan, group.output, &a.gamma)), image.push_f32(&spread(plan, group.output, &a.beta))]
+        [
+            image.push_f32(&spread(plan, group.output, &a.gamma)),
+            image.push_f32(&spread(plan, group.output, &a.beta)),
+        ]
     });
     GemmConstants { weight, scale, bias, affine, n }
 }
@@ -176,6 +182,6 @@ mod tests {
     #[test]
     fn columns_given_once_count_down_the_others_count_up() {
         assert_eq!(columns(7, &[1..3, 5..6]), [0, -1, -2, 1, 2, -3, 3]);
-        assert_eq!(columns(2, &[0..2]), [-1, -2]);
+        assert_eq!(columns(2, std::slice::from_ref(&(0..2))), [-1, -2]);
     }
 }

@@ -84,12 +84,16 @@ impl Program {
                 Step::Gemm(groups) => {
                     let constants = &self.constants.gemms[index];
                     let pieces = groups.chunks(params::MAX_GROUPS).zip(constants.chunks(params::MAX_GROUPS));
-                    launches.extend(pieces.map(|(groups, constants)| self.gemm(place, bucket, groups, constants)));
+                    launches.extend(
+                        pieces.map(|(groups, constants)| self.gemm(place, bucket, groups, constants)),
+                    );
                 }
                 Step::LayerNorm(groups) => {
                     let constants = &self.constants.norms[index];
                     let pieces = groups.chunks(params::MAX_GROUPS).zip(constants.chunks(params::MAX_GROUPS));
-                    launches.extend(pieces.map(|(groups, constants)| self.layer_norm(place, bucket, groups, constants)));
+                    launches.extend(
+                        pieces.map(|(groups, constants)| self.layer_norm(place, bucket, groups, constants)),
+                    );
                 }
             }
         }
@@ -253,7 +257,13 @@ impl Program {
         }
     }
 
-    fn head_task(&self, place: Place, task: &HeadTask, weight: Region, score_weight: f32) -> params::HeadTask {
+    fn head_task(
+        &self,
+        place: Place,
+        task: &HeadTask,
+        weight: Region,
+        score_weight: f32,
+    ) -> params::HeadTask {
         let (input, input_stride) = self.view(place, task.input);
         params::HeadTask {
             input,

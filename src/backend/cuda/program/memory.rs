@@ -40,7 +40,8 @@ impl LaneMemory {
         let buffers = plan.buffers.iter().map(|buffer| arena.push(max * buffer.columns() * size)).collect();
         let scratch_columns = plan.steps.iter().map(|step| scratch_columns(plan, step)).max().unwrap_or(0);
         let scratch = arena.push(max * scratch_columns * size_of::<f32>());
-        let groups = plan.steps.iter().map(|step| if let Step::Gemm(groups) = step { groups.len() } else { 0 });
+        let groups =
+            plan.steps.iter().map(|step| if let Step::Gemm(groups) = step { groups.len() } else { 0 });
         let smallest = tiles(options.precision)[2].m;
         let tickets = arena.push(groups.max().unwrap_or(0) * max.div_ceil(smallest) * size_of::<u32>());
         let tasks = plan.head().tasks.len();

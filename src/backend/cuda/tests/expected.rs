@@ -72,7 +72,8 @@ fn rows(plan: &Plan, program: &Program, n: usize) -> Vec<Row> {
                     row.grid = x * y;
                     row.waves = row.grid as f64 / MULTIPROCESSORS as f64;
                     row.flops = cost.flops * n as f64;
-                    let k = groups.iter().map(|g| plan.padded(g.input)).sum::<usize>() as f64 / groups.len() as f64;
+                    let k = groups.iter().map(|g| plan.padded(g.input)).sum::<usize>() as f64
+                        / groups.len() as f64;
                     let slots = row.waves.ceil() * MULTIPROCESSORS as f64;
                     row.busy = slots * 2.0 * (tile.m * tile.n) as f64 * k;
                 }
@@ -93,8 +94,12 @@ fn table(plan: &Plan, program: &Program) -> String {
         writeln!(text, "|---|---|---|---|---|---|---|").expect("text");
         for row in &rows {
             let (mb, gflop, us) = (row.bytes / 1e6, row.flops / 1e9, row.seconds() * 1e6);
-            writeln!(text, "| `{}` | {} | {:.2} | {mb:.2} | {gflop:.2} | {us:.1} | |", row.name, row.grid, row.waves)
-                .expect("text");
+            writeln!(
+                text,
+                "| `{}` | {} | {:.2} | {mb:.2} | {gflop:.2} | {us:.1} | |",
+                row.name, row.grid, row.waves
+            )
+            .expect("text");
         }
         let total: f64 = rows.iter().map(Row::seconds).sum();
         writeln!(text, "| all | | | | | {:.1} | |", total * 1e6).expect("text");

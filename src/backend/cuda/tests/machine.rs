@@ -12,8 +12,8 @@ use maskrank_ptx::{Arg, BufferId, Gpu, Launch, Module};
 
 use crate::backend::cuda::artifacts;
 use crate::backend::cuda::driver::library::{
-    Address, Code, Context, DeviceId, Driver, Function, GraphExec, GraphHandle, KernelNode, ModuleHandle, Node,
-    StreamHandle,
+    Address, Code, Context, DeviceId, Driver, Function, GraphExec, GraphHandle, KernelNode, ModuleHandle,
+    Node, StreamHandle,
 };
 
 const SUCCESS: Code = 0;

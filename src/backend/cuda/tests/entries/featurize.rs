@@ -30,7 +30,7 @@ struct Given {
 }
 
 fn is_from_request(is_split: bool, column: usize) -> bool {
-    is_split && column % 3 == 0
+    is_split && column.is_multiple_of(3)
 }
 
 /// Splits the columns of random rows; `store` gives the GPU a matrix of (rows, width) numbers.
@@ -101,7 +101,7 @@ fn store_binary(kind: u32) -> impl FnMut(&mut Gpu, &[f64], usize) -> (u64, usize
             (gpu.address::<u8>(buffer, 0), width, values.to_vec())
         }
         _ => {
-            let (stride, rows) = (width.div_ceil(8), if width == 0 { 0 } else { values.len() / width });
+            let (stride, rows) = (width.div_ceil(8), values.len().checked_div(width).unwrap_or(0));
             let mut bits = vec![0u8; stride * rows];
             let values: Vec<f64> = values.iter().map(|&v| f64::from(u8::from(v >= 1.0))).collect();
             for (i, &v) in values.iter().enumerate() {
@@ -128,12 +128,21 @@ fn run(kernel: &Kernel, input: Precision, output: Precision, case: &Case) {
         gpu,
         case,
         case.continuous,
-        |_| if random.below(9) == 0 { odd[random.below(odd.len())] } else { random.signed().powi(3) * 1000.0 },
+        |_| {
+            if random.below(9) == 0 { odd[random.below(odd.len())] } else { random.signed().powi(3) * 1000.0 }
+        },
         store_as(input),
     );
     let kind = case.binary_kind;
-    let binary = give(gpu, case, case.binary, |_| random.below(if kind == params::BINARY_BITS { 2 } else { 10 }) as f64, store_binary(kind));
-    let embeddings = case.embeddings.map(|width| give(gpu, case, width, |_| random.signed(), store_as(input)));
+    let binary = give(
+        gpu,
+        case,
+        case.binary,
+        |_| random.below(if kind == params::BINARY_BITS { 2 } else { 10 }) as f64,
+        store_binary(kind),
+    );
+    let embeddings =
+        case.embeddings.map(|width| give(gpu, case, width, |_| random.signed(), store_as(input)));
     let mut affine = |width: usize| -> [Vec<f64>; 2] {
         [1.5, 0.0].map(|base| (0..width).map(|_| f64::from((base + random.signed()) as f32)).collect())
     };
@@ -226,14 +235,22 @@ fn run(kernel: &Kernel, input: Precision, output: Precision, case: &Case) {
         }
         let extra = |j: usize| if j < width { 2f64.powi(-18) } else { 0.0 };
         close(&what, &found[row * padded..(row + 1) * padded], &z, |j| {
-            if is_flat { 0.0 } else { steepness[j] + roundoff * (z[j].abs() + extra(j)) + extra(j) * 2f64.powi(-3) }
+            if is_flat {
+                0.0
+            } else {
+                steepness[j] + roundoff * (z[j].abs() + extra(j)) + extra(j) * 2f64.powi(-3)
+            }
         });
     }
 }
 
 #[test]
 fn featurize() {
-    for kernel in kernels("featurize") {
+    kernels("featurize").iter().for_each(check);
+}
+
+pub(super) fn check(kernel: &Kernel) {
+    {
         let name = kernel.entry.name.strip_prefix("featurize_").expect("a featurization");
         let (input, output) = name.split_once("_to_").expect("two types");
         let (input, output) = (precision(input), precision(output));
@@ -247,16 +264,34 @@ fn featurize() {
             has_batch_norm: true,
             norm: Some((1e-3, true)),
         };
-        run(&kernel, input, output, &base);
-        run(&kernel, input, output, &Case { is_split: true, binary_kind: params::BINARY_BITS, ..base });
-        run(&kernel, input, output, &Case {
-            rows: 2, is_split: true, binary_kind: params::BINARY_F32, has_batch_norm: false, norm: None, ..base
-        });
-        run(&kernel, input, output, &Case { rows: 3, binary: 0, embeddings: [0, 64, 0], norm: Some((0.0, false)), ..base });
+        run(kernel, input, output, &base);
+        run(kernel, input, output, &Case { is_split: true, binary_kind: params::BINARY_BITS, ..base });
+        run(
+            kernel,
+            input,
+            output,
+            &Case {
+                rows: 2,
+                is_split: true,
+                binary_kind: params::BINARY_F32,
+                has_batch_norm: false,
+                norm: None,
+                ..base
+            },
+        );
+        run(
+            kernel,
+            input,
+            output,
+            &Case { rows: 3, binary: 0, embeddings: [0, 64, 0], norm: Some((0.0, false)), ..base },
+        );
         // One feature is always equal to itself: no row has a norm.
-        run(&kernel, input, output, &Case {
-            rows: 2, continuous: 1, binary: 0, embeddings: [0; 3], norm: Some((0.0, false)), ..base
-        });
-        run(&kernel, input, output, &Case { rows: 0, ..base });
+        run(
+            kernel,
+            input,
+            output,
+            &Case { rows: 2, continuous: 1, binary: 0, embeddings: [0; 3], norm: Some((0.0, false)), ..base },
+        );
+        run(kernel, input, output, &Case { rows: 0, ..base });
     }
 }

@@ -37,7 +37,12 @@ impl Name {
             "norm" => Epilogue::Norm,
             other => panic!("no test runs the epilogue {other}"),
         };
-        Self { precision: precision(kind), m: m.parse().expect("rows"), n: n.parse().expect("columns"), epilogue }
+        Self {
+            precision: precision(kind),
+            m: m.parse().expect("rows"),
+            n: n.parse().expect("columns"),
+            epilogue,
+        }
     }
 }
 
@@ -121,16 +126,23 @@ impl Group {
             // Errors of the sums and of their mean over the deviation; those of the deviation times y; a few roundings.
             let largest = sums.iter().fold(mean.abs(), |m, v| m.max(v.abs()));
             let shift = 2.0 * worst + (width + 4.0) * 2f64.powi(-24) * largest;
-            bounds[column] =
-                gamma.abs() * (shift / deviation * (1.0 + y.abs()) + 2f64.powi(-20) * (1.0 + y.abs()))
-                    + 2f64.powi(-23) * beta.abs();
+            bounds[column] = gamma.abs()
+                * (shift / deviation * (1.0 + y.abs()) + 2f64.powi(-20) * (1.0 + y.abs()))
+                + 2f64.powi(-23) * beta.abs();
         }
         (out, bounds)
     }
 }
 
 /// Launches the groups; gives each group's output bytes after checking them against f64.
-fn run(kernel: &Kernel, name: &Name, groups: &[Group], rows: usize, grid_rows: usize, checked: bool) -> Vec<Vec<u8>> {
+fn run(
+    kernel: &Kernel,
+    name: &Name,
+    groups: &[Group],
+    rows: usize,
+    grid_rows: usize,
+    checked: bool,
+) -> Vec<Vec<u8>> {
     let gpu = &mut Gpu::new();
     let row_tiles = grid_rows.div_ceil(name.m).max(1);
     let mut params = GemmParams::zeroed();
@@ -179,7 +191,8 @@ fn run(kernel: &Kernel, name: &Name, groups: &[Group], rows: usize, grid_rows: u
             let found = output.values(gpu);
             for (row, found) in found.chunks(group.n()).enumerate() {
                 let (expected, bounds) = group.expected(name, row);
-                let what = format!("{} {} rows {rows} group {index} row {row}", kernel.target, kernel.entry.name);
+                let what =
+                    format!("{} {} rows {rows} group {index} row {row}", kernel.target, kernel.entry.name);
                 close(&what, found, &expected, |column| bounds[column]);
             }
         }
@@ -192,7 +205,8 @@ fn edges(unit: &str) {
         let name = Name::parse(&kernel.entry.name);
         let m = name.m;
         // The newer compiler's PTX is of the same source: fewer sizes.
-        let all = if kernel.target == "compute_80" { vec![0, 1, m - 1, m, m + 1, 37] } else { vec![1, m + 1] };
+        let all =
+            if kernel.target == "compute_80" { vec![0, 1, m - 1, m, m + 1, 37] } else { vec![1, m + 1] };
         for (index, rows) in all.into_iter().enumerate() {
             let extras = index % 2 == 0;
             let groups = [
@@ -203,6 +217,14 @@ fn edges(unit: &str) {
             run(&kernel, &name, &groups, rows, rows + m, true);
         }
     }
+}
+
+/// One launch at a ragged size, for kernels with a planted fault.
+pub(super) fn once(kernel: &Kernel) {
+    let name = Name::parse(&kernel.entry.name);
+    let rows = name.m + 1;
+    let groups = [Group::random(7, name.precision, rows, name.n + 1, 190, true)];
+    run(kernel, &name, &groups, rows, rows, true);
 }
 
 #[test]
@@ -240,16 +262,28 @@ fn tiles_and_batches_give_equal_bits() {
                     .iter()
                     .map(|&rows| {
                         let group = Group::random(5, name.precision, 70, 100, 300, true);
-                        let a = Stored::new(name.precision, &group.a.values[..rows * group.a.columns], group.a.columns);
+                        let a = Stored::new(
+                            name.precision,
+                            &group.a.values[..rows * group.a.columns],
+                            group.a.columns,
+                        );
                         let group = Group { a, ..group };
                         run(kernel, &name, &[group], rows, rows, false).remove(0)
                     })
                     .collect();
                 let row_bytes = found[0].len();
-                assert_eq!(found[0], found[1][..row_bytes], "{}: a row alone and in a batch", kernel.entry.name);
+                assert_eq!(
+                    found[0],
+                    found[1][..row_bytes],
+                    "{}: a row alone and in a batch",
+                    kernel.entry.name
+                );
                 seen.push(found);
             }
-            assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{unit} {epilogue}: bits depend on the tile");
+            assert!(
+                seen.windows(2).all(|pair| pair[0] == pair[1]),
+                "{unit} {epilogue}: bits depend on the tile"
+            );
         }
     }
 }

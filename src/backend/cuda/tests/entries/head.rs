@@ -3,7 +3,7 @@
 use bytemuck::Zeroable;
 use maskrank_ptx::Gpu;
 
-use super::{Random, close, floats, kernels, precision, rows_word};
+use super::{Kernel, Random, close, floats, kernels, precision, rows_word};
 use crate::backend::cuda::params::{HeadParams, HeadTask};
 
 const ROWS_PER_BLOCK: usize = 4;
@@ -14,7 +14,11 @@ fn sigmoid(v: f64) -> f64 {
 
 #[test]
 fn head() {
-    for kernel in kernels("head") {
+    kernels("head").iter().for_each(check);
+}
+
+pub(super) fn check(kernel: &Kernel) {
+    {
         let precision = precision(kernel.entry.name.strip_prefix("head_").expect("a head"));
         for (rows, tasks) in [(0, 1), (1, 10), (3, 2), (4, 1), (5, 3), (13, 48)] {
             for outputs in [[true; 3], [false, true, false]] {
@@ -30,7 +34,8 @@ fn head() {
                 params.status = gpu.address::<u32>(status, 0);
                 let score = gpu.output::<f32>("score", rows.max(1));
                 params.score = gpu.address::<f32>(score, 0);
-                let per_task = outputs.map(|wanted| wanted.then(|| gpu.output::<f32>("per task", rows.max(1) * tasks)));
+                let per_task =
+                    outputs.map(|wanted| wanted.then(|| gpu.output::<f32>("per task", rows.max(1) * tasks)));
                 let at = |buffer: Option<_>| buffer.map_or(0, |buffer| gpu.address::<f32>(buffer, 0));
                 [params.logits, params.probabilities, params.calibrated] = per_task.map(at);
                 let mut expected = vec![vec![0.0; tasks]; rows];
@@ -51,8 +56,10 @@ fn head() {
                         .collect();
                     let small = |v: f64| f64::from(v as f32);
                     // A shift of -14 makes probabilities around 1e-6.
-                    let (bias, scale, shift) = (small(random.signed()), small(1.0 + random.signed() / 2.0), [0.0, -14.0][task % 2]);
-                    let (ln_ratio, score_weight) = (small(random.signed() * 3.0), small(random.signed() * 100.0));
+                    let (bias, scale, shift) =
+                        (small(random.signed()), small(1.0 + random.signed() / 2.0), [0.0, -14.0][task % 2]);
+                    let (ln_ratio, score_weight) =
+                        (small(random.signed() * 3.0), small(random.signed() * 100.0));
                     let has_relu = task % 3 == 1;
                     params.tasks[task] = HeadTask {
                         input: input.input(gpu, "input", padded + 8),
@@ -71,25 +78,37 @@ fn head() {
                         let (dot, size) = products.fold((0.0, 0.0), |(s, a), p| (s + p, a + p.abs()));
                         let logit: f64 = dot + bias;
                         expected[row][task] = scale * if has_relu { logit.max(0.0) } else { logit } + shift;
-                        slack[row][task] =
-                            (width + 6) as f64 * 2f64.powi(-24) * (scale.abs() * (size + bias.abs()) + shift.abs());
+                        slack[row][task] = (width + 6) as f64
+                            * 2f64.powi(-24)
+                            * (scale.abs() * (size + bias.abs()) + shift.abs());
                     }
                     ln_ratios.push(ln_ratio);
                     weights.push(score_weight);
                 }
-                kernel.run(gpu, [(rows + 3).div_ceil(ROWS_PER_BLOCK).max(1) as u32, 1, 1], 0, bytemuck::bytes_of(&params));
+                kernel.run(
+                    gpu,
+                    [(rows + 3).div_ceil(ROWS_PER_BLOCK).max(1) as u32, 1, 1],
+                    0,
+                    bytemuck::bytes_of(&params),
+                );
 
                 let (status, score) = (gpu.read::<u32>(status), gpu.read::<f32>(score));
                 for row in 0..rows {
                     let what = format!("{} {} rows {rows} row {row}", kernel.target, kernel.entry.name);
                     let is_infinite = rows == 13 && row == 4;
-                    assert_eq!(status[row], if row == 2 { 1 } else { 2 * u32::from(is_infinite) }, "{what}: status");
+                    assert_eq!(
+                        status[row],
+                        if row == 2 { 1 } else { 2 * u32::from(is_infinite) },
+                        "{what}: status"
+                    );
                     if status[row] != 0 {
                         assert!(score[row].is_nan(), "{what}: score {}", score[row]);
                         continue;
                     }
                     // |dσ| <= σ |dL|, and exp's few units in the last place.
-                    let relative = |task: usize| slack[row][task] + 2f64.powi(-21) * (1.0 + expected[row][task].abs() / 8.0);
+                    let relative = |task: usize| {
+                        slack[row][task] + 2f64.powi(-21) * (1.0 + expected[row][task].abs() / 8.0)
+                    };
                     let values: [Vec<f64>; 3] = [
                         expected[row].clone(),
                         expected[row].iter().map(|&l| sigmoid(l)).collect(),
@@ -102,12 +121,18 @@ fn head() {
                             .map(|&v| f64::from(v))
                             .collect();
                         close(&what, &found, &values[index], |task| {
-                            if index == 0 { slack[row][task] + 1e-30 } else { relative(task) * values[index][task] }
+                            if index == 0 {
+                                slack[row][task] + 1e-30
+                            } else {
+                                relative(task) * values[index][task]
+                            }
                         });
                     }
                     let from = &values[if rows == 5 { 1 } else { 2 }];
                     let sum = from.iter().zip(&weights).map(|(p, w)| p * w).sum::<f64>();
-                    let size: f64 = (0..tasks).map(|t| (weights[t] * from[t]).abs() * (relative(t) + 2f64.powi(-18))).sum();
+                    let size: f64 = (0..tasks)
+                        .map(|t| (weights[t] * from[t]).abs() * (relative(t) + 2f64.powi(-18)))
+                        .sum();
                     close(&what, &[f64::from(score[row])], &[sum], |_| size + 1e-30);
                 }
             }

@@ -23,12 +23,16 @@ fn layer_norm() {
             for (segments, out) in [vec![61], vec![3, 64, 1], vec![1024, 65]].iter().zip(&mut params.groups) {
                 let valid: Vec<f64> = segments
                     .iter()
-                    .flat_map(|&w: &usize| (0..w.next_multiple_of(64)).map(move |i| f64::from(u8::from(i < w))))
+                    .flat_map(|&w: &usize| {
+                        (0..w.next_multiple_of(64)).map(move |i| f64::from(u8::from(i < w)))
+                    })
                     .collect();
                 let padded = valid.len();
-                let values: Vec<f64> = (0..rows * padded).map(|i| random.signed() * 3.0 * valid[i % padded]).collect();
+                let values: Vec<f64> =
+                    (0..rows * padded).map(|i| random.signed() * 3.0 * valid[i % padded]).collect();
                 let input = Stored::new(precision, &values, padded);
-                let gamma: Vec<f64> = valid.iter().map(|v| v * f64::from((1.5 + random.signed()) as f32)).collect();
+                let gamma: Vec<f64> =
+                    valid.iter().map(|v| v * f64::from((1.5 + random.signed()) as f32)).collect();
                 let beta: Vec<f64> = valid.iter().map(|v| v * f64::from(random.signed() as f32)).collect();
                 let output = Output::new(gpu, precision, rows, padded, padded + 64);
                 *out = LayerNormGroup {
@@ -55,7 +59,9 @@ fn layer_norm() {
                     let what = format!("{} {} rows {rows} row {row}", kernel.target, kernel.entry.name);
                     let (width, roundoff) = (valid.iter().sum::<f64>(), unit_roundoff(precision));
                     close(&what, found, &expected, |i| {
-                        if valid[i] == 0.0 { return 0.0 }
+                        if valid[i] == 0.0 {
+                            return 0.0;
+                        }
                         // Inputs are below 3 and the deviation above 1: the mean's error, a few roundings, the store.
                         let inner = gamma[i].abs() * (width + 8.0) * 2f64.powi(-24) * 3.0;
                         inner + (roundoff + 2f64.powi(-22)) * (expected[i].abs() + 1e-6)

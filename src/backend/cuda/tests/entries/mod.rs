@@ -7,6 +7,7 @@ mod featurize;
 mod gemm;
 mod head;
 mod layer_norm;
+mod planted;
 mod top_k;
 
 use std::collections::HashMap;
@@ -48,18 +49,40 @@ pub(super) fn kernels(unit: &str) -> Vec<Kernel> {
     let mut found = Vec::new();
     for target in manifest.targets.iter().filter(|target| target.is_ptx) {
         let mut parsed = PARSED.get_or_init(Parsed::default).lock().expect("no test panics while it parses");
-        let module = parsed.entry((target.target.clone(), unit.to_owned())).or_insert_with(|| parse(target, unit));
+        let module =
+            parsed.entry((target.target.clone(), unit.to_owned())).or_insert_with(|| parse(target, unit));
         let entries = &target.module(unit).expect("a unit of the manifest").entries;
-        found.extend(entries.iter().map(|entry| Kernel { module, entry: entry.clone(), target: &target.target }));
+        found.extend(entries.iter().map(|entry| Kernel {
+            module,
+            entry: entry.clone(),
+            target: &target.target,
+        }));
     }
     assert!(!found.is_empty(), "no kernels in {unit}");
     found
 }
 
 fn parse(target: &Target, unit: &str) -> &'static Module {
+    Box::leak(Box::new(Module::parse(&text(target, unit)).expect("PTX that parses")))
+}
+
+fn text(target: &Target, unit: &str) -> String {
     let module = target.module(unit).expect("a unit of the manifest");
-    let text = String::from_utf8(target.inflate(module).expect("an intact module")).expect("PTX is text");
-    Box::leak(Box::new(Module::parse(&text).expect("PTX that parses")))
+    String::from_utf8(target.inflate(module).expect("an intact module")).expect("PTX is text")
+}
+
+/// A kernel whose PTX has every `from` replaced by `to`, which must occur.
+pub(super) fn mutated(unit: &str, name: &str, from: &str, to: &str) -> Kernel {
+    let manifest = artifacts::manifest().expect("the manifest parses");
+    let target = manifest.targets.iter().find(|t| t.target == "compute_80").expect("the portable PTX");
+    let (_, entry) = target.entry(name).expect("an entry of the manifest");
+    let whole = text(target, unit);
+    let start = whole.find(&format!(".entry {name}(")).expect("the entry's text");
+    let end = whole[start + 1..].find(".entry ").map_or(whole.len(), |at| start + 1 + at);
+    assert!(whole[start..end].contains(from), "{name} has no {from}");
+    let text = format!("{}{}{}", &whole[..start], whole[start..end].replace(from, to), &whole[end..]);
+    let module = Box::leak(Box::new(Module::parse(&text).expect("PTX that parses")));
+    Kernel { module, entry: entry.clone(), target: &target.target }
 }
 
 /// The precision and the rest of a name like `gemm_bf16_64x64_relu` after its stem.
@@ -115,7 +138,13 @@ impl Random {
     }
 
     /// `rows` × `padded` numbers of which the first `width` of a row are random and the rest zero, as stored.
-    pub(super) fn matrix(&mut self, precision: Precision, rows: usize, width: usize, padded: usize) -> Stored {
+    pub(super) fn matrix(
+        &mut self,
+        precision: Precision,
+        rows: usize,
+        width: usize,
+        padded: usize,
+    ) -> Stored {
         let values: Vec<f64> =
             (0..rows * padded).map(|i| if i % padded < width { self.signed() } else { 0.0 }).collect();
         Stored::new(precision, &values, padded)
@@ -161,7 +190,13 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(gpu: &mut Gpu, precision: Precision, rows: usize, columns: usize, stride: usize) -> Self {
+    pub(super) fn new(
+        gpu: &mut Gpu,
+        precision: Precision,
+        rows: usize,
+        columns: usize,
+        stride: usize,
+    ) -> Self {
         let size = element::bytes(precision);
         let buffer = gpu.output_rows::<u8>("out", rows, columns * size, Padding { stride: stride * size });
         Self { precision, buffer, rows, columns, stride }
@@ -206,13 +241,17 @@ pub(super) fn close(what: &str, found: &[f64], expected: &[f64], bound: impl Fn(
     assert_eq!(found.len(), expected.len(), "{what}: number of values");
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         let (error, bound) = ((found - expected).abs(), bound(index));
-        assert!(error <= bound, "{what}: element {index}: expected {expected}, got {found}, |err| {error:e} > {bound:e}");
+        assert!(
+            error <= bound,
+            "{what}: element {index}: expected {expected}, got {found}, |err| {error:e} > {bound:e}"
+        );
     }
 }
 
 #[test]
 fn every_unit_has_a_test() {
-    let tested = ["featurize", "gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16", "layer_norm", "head", "top_k"];
+    let tested =
+        ["featurize", "gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16", "layer_norm", "head", "top_k"];
     for target in &artifacts::manifest().expect("the manifest parses").targets {
         for module in &target.modules {
             assert!(tested.contains(&module.unit.as_str()), "no test runs {}", module.unit);

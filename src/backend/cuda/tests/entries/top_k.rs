@@ -20,8 +20,12 @@ fn top_k() {
             let scores: Vec<f32> = (0..rows)
                 .map(|i| if i % 11 == 3 { odd[i % 3] } else { random.below(9) as f32 - 4.0 })
                 .collect();
-            let begin: Vec<u32> =
-                std::iter::once(0).chain(sizes.iter().scan(0, |sum, n| { *sum += n; Some(*sum as u32) })).collect();
+            let begin: Vec<u32> = std::iter::once(0)
+                .chain(sizes.iter().scan(0, |sum, n| {
+                    *sum += n;
+                    Some(*sum as u32)
+                }))
+                .collect();
             let request: Vec<u32> =
                 sizes.iter().enumerate().flat_map(|(r, &n)| std::iter::repeat_n(r as u32, n)).collect();
             let top = gpu.output::<u32>("top", sizes.len() * k);
