@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::hydrator::Updates;
+use super::query_hydrator::QueryUpdate;
 use super::run::{Flow, Place, Run, Task};
 use super::{
     AnyHydrator, AnyQueryHydrator, AnyScorer, AsyncQueryHydrator, CandidatePipeline, Choice, Failure, Filter,
@@ -54,7 +55,7 @@ pub(super) async fn run_query_hydrators<Q: PipelineQuery>(
     }
 }
 
-type QueryTask<Q> = (Arc<dyn AnyQueryHydrator<Q>>, Task<Box<dyn FnOnce(&mut Q) + Send>>);
+type QueryTask<Q> = (Arc<dyn AnyQueryHydrator<Q>>, Task<QueryUpdate<Q>>);
 
 /// Asynchronous query hydrators under way.
 pub(super) struct AsyncHydrators<Q> {
@@ -111,7 +112,7 @@ async fn finish_query_hydrator<Q: PipelineQuery>(
     pipeline: &'static str,
     stage: StageKind,
     hydrator: &dyn AnyQueryHydrator<Q>,
-    task: Task<Box<dyn FnOnce(&mut Q) + Send>>,
+    task: Task<QueryUpdate<Q>>,
     query: &mut Arc<Q>,
 ) {
     let place = Place { pipeline, stage, component: hydrator.name() };
