@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::component::{phase_rows, rows};
+use super::query_stages::run_query_hydrators;
 use super::run::{Flow, Place};
-use super::stages::{run_filters, run_gates, run_hydrators, run_query_hydrators, run_scorers};
+use super::stages::{run_filters, run_gates, run_hydrators, run_scorers};
 use super::{
     AnyHydrator, AnyQueryHydrator, AnyScorer, ComponentRow, FailOpen, Failure, Filter, Gate,
     PipelineCandidate, PipelineQuery, QualityFactor, Removed, Run, Scope, Source, StageKind, Status,

@@ -29,6 +29,9 @@ pub trait Hydrator<Q, C>: Component {
     fn apply(&self, candidate: &mut C, found: Result<Self::Output, &Failure>);
 }
 
+/// Writes answers into candidates.
+type CandidateUpdate<C> = Box<dyn FnOnce(&mut [C]) + Send>;
+
 /// What a hydrator or scorer wants to change in the candidates.
 #[doc(hidden)]
 pub struct Updates<C> {
@@ -37,7 +40,7 @@ pub struct Updates<C> {
     /// For how many of them it failed.
     pub(super) failed: usize,
     /// Writes the answers; the slice has `len` candidates.
-    pub(super) write: Box<dyn FnOnce(&mut [C]) + Send>,
+    pub(super) write: CandidateUpdate<C>,
 }
 
 /// A hydrator whose output type is forgotten, so that different ones fit into one list.

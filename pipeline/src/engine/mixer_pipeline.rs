@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::component::{phase_rows, rows};
-use super::stages::{
-    AsyncHydrators, run_candidate_pipelines, run_gates, run_query_hydrators, run_side_effects, select,
-};
+use super::query_stages::{AsyncHydrators, run_query_hydrators};
+use super::stages::{run_candidate_pipelines, run_gates, run_side_effects, select};
 use super::{
     AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, ComponentRow, Failure, Gate, PipelineCandidate,
     PipelineQuery, Removed, Run, Selector, Served, SideEffect, StageKind, Step,

@@ -38,6 +38,7 @@ mod mixer_pipeline;
 mod product;
 mod quality_factor;
 mod query_hydrator;
+mod query_stages;
 mod recommendation_pipeline;
 mod report;
 mod run;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::component::rows;
 use super::stages::run_gates;
 use super::{
-    ComponentRow, Failure, Gate, MixerPipeline, PipelineCandidate, PipelineQuery, Report, Run, StageKind,
+    ComponentRow, Failure, FailureKind, Gate, MixerPipeline, PipelineCandidate, PipelineQuery, Report, Run,
+    StageKind,
 };
 
 /// A mixer, and for which queries it is chosen.
@@ -52,6 +53,9 @@ impl<Q: PipelineQuery, C: PipelineCandidate, R> Product<Q, C, R> {
         let elapsed_ms = run.elapsed().as_secs_f64() * 1e3;
         match failure {
             None => tracing::info!(product = self.name, elapsed_ms, fetched, removed, failed, "served"),
+            Some(why) if matches!(why.kind, FailureKind::ClosedGate | FailureKind::Rejected) => {
+                tracing::info!(product = self.name, elapsed_ms, %why, "refused");
+            }
             Some(why) => {
                 tracing::error!(product = self.name, elapsed_ms, fetched, removed, failed, %why, "failed")
             }

@@ -34,7 +34,7 @@ pub trait AnyQueryHydrator<Q>: Component {
     #[doc(hidden)]
     fn is_enabled(&self, query: &Q) -> bool;
     #[doc(hidden)]
-    async fn run(self: Arc<Self>, query: Arc<Q>) -> Result<Box<dyn FnOnce(&mut Q) + Send>, Failure>;
+    async fn run(self: Arc<Self>, query: Arc<Q>) -> Result<QueryUpdate<Q>, Failure>;
     #[doc(hidden)]
     fn fail(&self, query: &mut Q, failure: &Failure);
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::component::{phase_rows, rows};
+use super::query_stages::{AsyncHydrators, run_query_hydrators};
 use super::stages::{
-    AsyncHydrators, run_candidate_pipelines, run_filters, run_gates, run_hydrators, run_query_hydrators,
-    run_side_effects, select,
+    run_candidate_pipelines, run_filters, run_gates, run_hydrators, run_side_effects, select,
 };
 use super::{
     AnyHydrator, AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, ComponentRow, Failure, Filter,

@@ -185,7 +185,7 @@ fn names_order_and_slots_are_checked() {
 fn a_model_may_not_take_once_what_differs_between_candidates() {
     let families: Vec<Arc<dyn FeatureFamily>> = vec![Arc::new(PostFeatures)];
     let registry = Arc::new(Registry::new(families).expect("fits"));
-    let once = RequestColumns { continuous: vec![3..5], binary: Vec::new() };
+    let once = RequestColumns { continuous: std::iter::once(3..5).collect(), binary: Vec::new() };
     let stores = MemoryStores::with_users([]);
     let clock = Arc::new(ManualClock::new(NOW));
     let refused = FeaturePlan::new(registry, ModelInputs::PRODUCTION, &once, stores, clock).err();

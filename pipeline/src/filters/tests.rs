@@ -196,8 +196,8 @@ fn avoided_accounts_go_as_posters_as_reposted_and_as_quoted_authors() {
     ];
     let plain = query(&[10, 11]);
     assert_eq!(kept(&AuthorVisibility, &plain, &posts), [0, 1, 2, 3, 4, 5]);
-    let sets: [fn(&mut Query) -> &mut Feature<crate::domain::IdSet<UserId>>; 3] =
-        [|q| &mut q.facts.blocking, |q| &mut q.facts.blocked_by, |q| &mut q.facts.muting];
+    type Set = fn(&mut Query) -> &mut Feature<crate::domain::IdSet<UserId>>;
+    let sets: [Set; 3] = [|q| &mut q.facts.blocking, |q| &mut q.facts.blocked_by, |q| &mut q.facts.muting];
     for (number, set) in sets.into_iter().enumerate() {
         let mut query = plain.clone();
         *set(&mut query) = Feature::Value(users(&[30]));

@@ -52,7 +52,7 @@ pub fn scored_posts(
     let (fetch, filters) = (&config.fetch, &config.filters);
     let days = |count: u32| DAY * count;
     let fatigue = &config.heuristics.feedback;
-    let quality = || Some(Arc::new(QualityFactor::new(fetch.quality_factor.clone())));
+    let quality = || Some(Arc::new(QualityFactor::new(fetch.quality_factor)));
     let not_enough = |source| Arc::new(NotEnoughCached { source, enough: fetch.cache.enough_cached });
 
     let cached = CandidatePipeline {
@@ -154,7 +154,7 @@ pub fn scored_posts(
                     batches: BatchPool::default(),
                 })],
                 fail_open: FailOpen::Always,
-                quality_factor: Some(Arc::new(QualityFactor::new(config.scoring.quality_factor.clone()))),
+                quality_factor: Some(Arc::new(QualityFactor::new(config.scoring.quality_factor))),
                 ..ScoringPipeline::new("model_scoring")
             },
             ScoringPipeline {

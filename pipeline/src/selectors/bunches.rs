@@ -33,7 +33,7 @@ impl Selector<Query, Candidate> for BreakBunches {
 }
 
 /// Breaks runs of more than `longest` outside items; gives the place of the last inside item that was met.
-fn debunch<T: Copy>(items: &mut Vec<T>, longest: usize, is_outside: impl Fn(T) -> bool) -> Option<usize> {
+fn debunch<T: Copy>(items: &mut [T], longest: usize, is_outside: impl Fn(T) -> bool) -> Option<usize> {
     let (mut place, mut run, mut search_from, mut last_inside) = (0, 0, 0, None);
     while place < items.len() {
         if is_outside(items[place]) {

@@ -122,9 +122,8 @@ fn the_best_of_each_source_are_scored_and_nothing_of_the_cache() {
         with(SourceKind::Backfill, 0.0, 8),
         with(SourceKind::Backfill, 0.0, 7),
     ];
-    let mut config = ScoringConfig::default();
-    config.max_scored = [(SourceKind::InNetwork, 2), (SourceKind::Backfill, 2)].into();
-    let selector = ScoringCandidates { max_scored: config.max_scored };
+    let max_scored = [(SourceKind::InNetwork, 2), (SourceKind::Backfill, 2)].into();
+    let selector = ScoringCandidates { max_scored };
     let choice = select(&selector, &pool);
     assert_eq!((choice.result, choice.remaining), (vec![1, 4, 7, 6], vec![0, 2, 3, 5]));
     let slow = select_for(&selector, &query(&[]), &pool, 0.5);

@@ -63,14 +63,6 @@ impl MemoryStores {
         self.data().posts.insert(post.id, (Arc::new(post.clone()), counts));
     }
 
-    /// Changes an account.
-    pub(crate) fn edit_user(&self, id: u64, edit: impl FnOnce(&mut User)) {
-        let mut data = self.data();
-        if let Some((user, _)) = data.users.get_mut(&UserId(id)) {
-            edit(Arc::make_mut(user));
-        }
-    }
-
     /// The stores as components take them.
     pub(crate) fn stores(self: &Arc<Self>) -> Stores {
         Stores {

@@ -72,10 +72,19 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let mut config = arguments.model.pipeline_config()?;
     config.fetch.cache.max_posts = 0;
     let timeline = Arc::new(arguments.model.timeline(world, &config)?);
-    let viewers = u64::try_from(users)?;
+    // Withdrawn accounts have no timeline.
+    let has_timeline =
+        |id: &UserId| timeline.world.stores.users.get(*id).is_some_and(|user| !user.is_withdrawn);
+    let viewers: Vec<UserId> = (1..=u64::try_from(users)?).map(UserId).filter(has_timeline).collect();
+    if viewers.is_empty() {
+        return Err("the world has no accounts with ids from 1 on".into());
+    }
     let runtime = setup::runtime()?;
     let mut random = Random(arguments.seed);
-    let mut pick = |count: usize| (0..count).map(|_| UserId(1 + random.next() % viewers)).collect::<Vec<_>>();
+    let mut pick = |count: usize| {
+        let mut viewer = || viewers[(random.next() % viewers.len() as u64) as usize];
+        (0..count).map(|_| viewer()).collect::<Vec<_>>()
+    };
     let (warm_up, measured) = (pick(arguments.warm_up), pick(arguments.requests));
     runtime.block_on(closed(&timeline, warm_up, 1));
     let begun = Instant::now();

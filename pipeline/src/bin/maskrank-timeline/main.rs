@@ -42,7 +42,8 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MASKRANK_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let outcome = match Arguments::parse().command {
         Command::ForYou(arguments) => for_you::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),

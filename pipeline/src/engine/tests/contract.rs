@@ -229,7 +229,8 @@ async fn filters_run_in_order_on_what_is_left_and_say_what_they_removed() {
 
 #[tokio::test]
 async fn a_filter_that_panics_or_miscounts_and_a_selector_that_loses_or_doubles_fail_the_request() {
-    let filters: [fn(&Query, &[Item]) -> Vec<Verdict>; 2] = [|_, _| Vec::new(), |_, _| panic!("in a mood")];
+    type Judge = fn(&Query, &[Item]) -> Vec<Verdict>;
+    let filters: [Judge; 2] = [|_, _| Vec::new(), |_, _| panic!("in a mood")];
     for (filter, kind) in filters.into_iter().zip([FailureKind::Misconfigured, FailureKind::Panicked]) {
         let mut funnel = funnel(vec![source("a", &[1], Mood::After(0))]);
         funnel.filters = vec![Arc::new(Sieve(filter))];

@@ -28,12 +28,12 @@ pub(super) fn search(posts: &dyn PostStore, config: &InNetworkConfig, query: &Qu
                 return ControlFlow::Break(());
             }
             // What is dated after "now" is no post of this moment.
-            if post.created_at <= query.now && !excluded.contains(post.id) {
-                if let Some(kind) = kind(query, post).filter(|kind| config.kinds.contains(kind)) {
-                    let is_extended_reply = kind == CandidateKind::ExtendedReply;
-                    hits.push(Hit { post: Arc::clone(post), counts, is_extended_reply });
-                }
-            }
+            let is_eligible = post.created_at <= query.now && !excluded.contains(post.id);
+            let kind = kind(query, post).filter(|kind| is_eligible && config.kinds.contains(kind));
+            hits.extend(kind.map(|kind| {
+                let is_extended_reply = kind == CandidateKind::ExtendedReply;
+                Hit { post: Arc::clone(post), counts, is_extended_reply }
+            }));
             ControlFlow::Continue(())
         });
     }
