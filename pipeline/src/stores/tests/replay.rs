@@ -229,6 +229,19 @@ fn a_deleted_post_stays_deleted_when_an_older_copy_is_loaded_again() {
 }
 
 #[test]
+fn an_engagement_from_before_its_post_is_not_counted_under_it_after_a_replay_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = folder.path().join("state.redb");
+    let (mut twin, stores) = (Twin::default(), on_disk(&journal).stores());
+    for change in [Change::Engage(1, 0, 0), Change::Insert(1, 0), Change::Engage(2, 0, 0)] {
+        twin.apply(&stores, change);
+    }
+    twin.compare(&stores);
+    drop(stores);
+    twin.compare(&on_disk(&journal).stores());
+}
+
+#[test]
 fn a_journal_that_is_open_or_is_no_journal_is_refused_with_its_path() {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = folder.path().join("state.redb");
