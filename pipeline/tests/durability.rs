@@ -145,7 +145,12 @@ fn kill_and_look(test: &str, rounds: u64) {
         let stores = open(folder.path());
         let lost: Vec<u64> =
             acknowledged.iter().copied().filter(|&number| !is_there(&stores, number)).collect();
-        assert!(lost.is_empty(), "round {round}: {} of {} are lost: {lost:?}", lost.len(), acknowledged.len());
+        assert!(
+            lost.is_empty(),
+            "round {round}: {} of {} are lost: {lost:?}",
+            lost.len(),
+            acknowledged.len()
+        );
     }
     assert!(acknowledged.len() as u64 >= rounds);
     println!("{} acknowledged writes over {rounds} kills, none lost", acknowledged.len());

@@ -111,14 +111,16 @@ impl Memory {
         edges.targets.set(from, to, holds)
     }
 
-    /// Records an engagement in graph, counts and embeddings.
-    pub(super) fn record(&self, engagement: &Engagement) {
+    /// Records an engagement in graph, counts and embeddings, and under its post when the post `is_counted`.
+    pub(super) fn record(&self, engagement: &Engagement, is_counted: bool) {
         let slots = Slots {
             user: self.index.slot_or_add(engagement.user),
             author: self.index.slot_or_add(engagement.author),
         };
         self.engagements.record(engagement, slots, self.graph_horizon());
-        self.posts.count(engagement.post, engagement.kind);
+        if is_counted {
+            self.posts.count(engagement.post, engagement.kind);
+        }
         if engagement.kind == EngagementKind::Favorite {
             self.embeddings.attract(engagement.post, slots.user);
         }
@@ -165,7 +167,8 @@ impl Memory {
                 true
             }
             Write::Engagements(engagements) => {
-                engagements.iter().for_each(|engagement| self.record(engagement));
+                // A post that is not there is not counted under.
+                engagements.iter().for_each(|engagement| self.record(engagement, true));
                 true
             }
             Write::PutList(list) => {

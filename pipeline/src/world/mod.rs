@@ -11,6 +11,8 @@ mod files;
 mod generator;
 mod into_base;
 mod rows;
+#[cfg(feature = "model")]
+pub mod training;
 
 pub use config::{DEFAULT_NOW, WorldConfig};
 pub use files::{

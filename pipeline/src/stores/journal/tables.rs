@@ -28,8 +28,8 @@ const SETTINGS: TableDefinition<u64, Json> = TableDefinition::new("settings");
 const RELATIONS: TableDefinition<(u8, u64, u64), bool> = TableDefinition::new("relations");
 /// An empty value is a deleted post.
 const POSTS: TableDefinition<u64, Json> = TableDefinition::new("posts");
-/// sequence → (user, post, author, kind, at).
-const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64)> = TableDefinition::new("engagements");
+/// sequence → (user, post, author, kind, at, whether the post was there and counted it).
+const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> = TableDefinition::new("engagements");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
 /// sequence → feedback.
 const FEEDBACK: TableDefinition<u64, Json> = TableDefinition::new("feedback");
@@ -174,10 +174,11 @@ impl Tables {
         });
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
         each!(ENGAGEMENTS, "engagements", |key, value| {
-            let (user, post, author, kind, at) = value;
+            let (user, post, author, kind, at, is_counted) = value;
             if let Some(&kind) = EngagementKind::ALL.get(usize::from(kind)) {
                 let (user, post, author) = (UserId(user), PostId(post), UserId(author));
-                memory.record(&Engagement { user, post, author, kind, at: Millis(at) });
+                let engagement = Engagement { user, post, author, kind, at: Millis(at) };
+                memory.record(&engagement, is_counted);
             }
         });
         each!(FEEDBACK, "feedback", |key, value| memory.feedback.add_feedback(from_json(value)?));
@@ -243,10 +244,15 @@ impl Transaction<'_> {
             }
             Write::Engagements(engagements) => {
                 let mut table = self.inner.open_table(ENGAGEMENTS)?;
+                let posts = self.inner.open_table(POSTS)?;
                 let first = next_sequence(&table)?;
                 for (sequence, event) in (first..).zip(engagements) {
                     let Engagement { user, post, author, kind, at } = *event;
-                    table.insert(sequence, (user.0, post.0, author.0, kind.index() as u8, at.0))?;
+                    // A replay sees all posts before all engagements: it must not count what came before its post.
+                    let written = posts.get(post.0)?.map(|value| !value.value().is_empty());
+                    let is_counted = written.unwrap_or_else(|| memory.posts.contains(post));
+                    table
+                        .insert(sequence, (user.0, post.0, author.0, kind.index() as u8, at.0, is_counted))?;
                 }
             }
             Write::PutList(list) => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{HOUR_MS, NOW, in_memory, post};
 use crate::domain::stores::{CountKey, List, Relation, StoreError, Stores};
 use crate::domain::{
-    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, Millis, PostId, SensitiveMedia, User,
-    UserId, ViewerSettings,
+    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, Millis, PostId, SensitiveMedia,
+    User, UserId, ViewerSettings,
 };
 
 fn stores() -> Stores {

@@ -90,7 +90,8 @@ fn what_fell_out_of_a_limit_is_gone_from_disk_too() {
     let database = redb::Database::open(&journal).expect("opens");
     let transaction = redb::ReadableDatabase::begin_read(&database).expect("reads");
     let table = redb::TableDefinition::<(u64, u64), &[u8]>::new("history");
-    let rows = redb::ReadableTableMetadata::len(&transaction.open_table(table).expect("is there")).expect("counts");
+    let rows =
+        redb::ReadableTableMetadata::len(&transaction.open_table(table).expect("is there")).expect("counts");
     assert_eq!(rows, 10);
 }
 

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::{HOUR_MS, NOW, on_disk, post, users};
 use crate::domain::stores::{List, Relation, Stores};
 use crate::domain::{
-    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, ManualClock, Millis, PostCounts, PostId,
-    User, UserId, ViewerSettings,
+    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, ManualClock, Millis, PostCounts,
+    PostId, User, UserId, ViewerSettings,
 };
 use crate::stores::{Embedded, StoreOptions};
 
@@ -83,7 +83,8 @@ impl Twin {
                 }
             }
             Change::Insert(author, number) => {
-                let is_free = !self.posts.contains_key(&id_of(number)) && !self.deleted.contains(&id_of(number));
+                let is_free =
+                    !self.posts.contains_key(&id_of(number)) && !self.deleted.contains(&id_of(number));
                 assert_eq!(stores.posts.insert(post(author, HOUR_MS, number)).is_ok(), is_free);
                 if is_free {
                     self.posts.insert(id_of(number), (author, 0));
@@ -96,7 +97,8 @@ impl Twin {
             }
             Change::Engage(user, number, kind) => {
                 let kind = EngagementKind::ALL[kind];
-                let event = Engagement { user: UserId(user), post: id_of(number), author: UserId(1), kind, at: NOW };
+                let event =
+                    Engagement { user: UserId(user), post: id_of(number), author: UserId(1), kind, at: NOW };
                 stores.engagements.record(&[event]).expect("records");
                 *self.engagements.entry(user).or_default() += 1;
                 if let (Some(post), EngagementKind::Favorite) = (self.posts.get_mut(&id_of(number)), kind) {
@@ -109,13 +111,15 @@ impl Twin {
                 self.names.insert(user, name);
             }
             Change::Mute(user, word) => {
-                let settings = ViewerSettings { muted_keywords: vec![word.clone()], ..ViewerSettings::default() };
+                let settings =
+                    ViewerSettings { muted_keywords: vec![word.clone()], ..ViewerSettings::default() };
                 stores.users.put_settings(UserId(user), settings).expect("puts");
                 self.keywords.insert(user, word);
             }
             Change::Feedback(viewer, about) => {
                 let kind = FeedbackKind::Post;
-                let feedback = Feedback { viewer: UserId(viewer), kind, about: UserId(about), post: None, at: NOW };
+                let feedback =
+                    Feedback { viewer: UserId(viewer), kind, about: UserId(about), post: None, at: NOW };
                 stores.feedback.record_feedback(feedback).expect("records");
                 self.feedback.entry(viewer).or_default().push(about);
             }
@@ -137,8 +141,10 @@ impl Twin {
     fn compare(&self, stores: &Stores) {
         for (index, relation) in Relation::ALL.into_iter().enumerate() {
             for from in 1..=9 {
-                let expected: Vec<_> = (1..=9).filter(|&to| self.relations.contains(&(index, from, to))).collect();
-                let got: Vec<_> = stores.graph.targets(relation, UserId(from)).iter().map(|user| user.0).collect();
+                let expected: Vec<_> =
+                    (1..=9).filter(|&to| self.relations.contains(&(index, from, to))).collect();
+                let got: Vec<_> =
+                    stores.graph.targets(relation, UserId(from)).iter().map(|user| user.0).collect();
                 assert_eq!(got, expected, "{relation:?} of {from}");
                 for to in 1..=9 {
                     let holds = self.relations.contains(&(index, from, to));
@@ -158,7 +164,8 @@ impl Twin {
             );
             let name = stores.users.get(id).map(|user| user.name.clone()).unwrap_or_default();
             assert_eq!(name, self.names.get(&user).cloned().unwrap_or_default());
-            let words = stores.users.settings(id).map(|settings| settings.muted_keywords.clone()).unwrap_or_default();
+            let words =
+                stores.users.settings(id).map(|settings| settings.muted_keywords.clone()).unwrap_or_default();
             assert_eq!(words, self.keywords.get(&user).cloned().into_iter().collect::<Vec<_>>());
             let about: Vec<_> =
                 stores.feedback.feedback(id, Millis(0)).iter().map(|entry| entry.about.0).collect();
@@ -219,6 +226,19 @@ fn a_deleted_post_stays_deleted_when_an_older_copy_is_loaded_again() {
     assert!(stores.posts.delete(loaded.id).expect("deletes"));
     drop(stores);
     assert!(open(&journal).posts.get(loaded.id).is_none());
+}
+
+#[test]
+fn an_engagement_from_before_its_post_is_not_counted_under_it_after_a_replay_either() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = folder.path().join("state.redb");
+    let (mut twin, stores) = (Twin::default(), on_disk(&journal).stores());
+    for change in [Change::Engage(1, 0, 0), Change::Insert(1, 0), Change::Engage(2, 0, 0)] {
+        twin.apply(&stores, change);
+    }
+    twin.compare(&stores);
+    drop(stores);
+    twin.compare(&on_disk(&journal).stores());
 }
 
 #[test]

@@ -66,7 +66,8 @@ impl Manifest {
         // The name becomes a path: it must not lead out of the folder.
         let is_plain = manifest.tables.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if !is_plain || manifest.tables.is_empty() {
-            let problem = format!("\"tables\" is {:?}, expected letters, digits and hyphens", manifest.tables);
+            let problem =
+                format!("\"tables\" is {:?}, expected letters, digits and hyphens", manifest.tables);
             return Err(ImportError::format(MANIFEST, None, problem));
         }
         Ok(Some(manifest))
@@ -76,8 +77,8 @@ impl Manifest {
     fn write(&self, folder: &Path) -> Result<(), ImportError> {
         let path = folder.join(MANIFEST);
         let draft = folder.join("world.json.new");
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| ImportError::format(MANIFEST, None, error))?;
+        let text =
+            serde_json::to_string_pretty(self).map_err(|error| ImportError::format(MANIFEST, None, error))?;
         let write = || {
             let mut file = File::create(&draft)?;
             file.write_all(text.as_bytes())?;

@@ -49,8 +49,7 @@ pub(super) fn read(
 }
 
 fn read_line(file: &str, number: u64, line: &[u8], chunk: &mut Chunk) -> Result<(), ImportError> {
-    let text =
-        std::str::from_utf8(line).map_err(|error| ImportError::format(file, Some(number), error))?;
+    let text = std::str::from_utf8(line).map_err(|error| ImportError::format(file, Some(number), error))?;
     let mut object: Map<String, Value> = serde_json::from_str(text)
         .map_err(|error| ImportError::format(file, Some(number), format!("no JSON object: {error}")))?;
     for (field, column) in chunk.fields.iter().zip(&mut chunk.columns) {
@@ -63,7 +62,9 @@ fn read_line(file: &str, number: u64, line: &[u8], chunk: &mut Chunk) -> Result<
     }
     chunk.rows += 1;
     match object.keys().next() {
-        Some(unknown) => Err(ImportError::column(file, unknown, format!("row {number}: the table has no such column"))),
+        Some(unknown) => {
+            Err(ImportError::column(file, unknown, format!("row {number}: the table has no such column")))
+        }
         None => Ok(()),
     }
 }
@@ -71,7 +72,9 @@ fn read_line(file: &str, number: u64, line: &[u8], chunk: &mut Chunk) -> Result<
 /// Puts a value into a column, as one row.
 fn put(field: &Field, column: &mut Column, value: &Value) -> Result<(), RowProblem> {
     match (field.shape, value) {
-        (Shape::Required, Value::Null) => return Err(RowProblem::invalid(field.name, field.kind.name(), "none")),
+        (Shape::Required, Value::Null) => {
+            return Err(RowProblem::invalid(field.name, field.kind.name(), "none"));
+        }
         (_, Value::Null) => {}
         (Shape::List, Value::Array(values)) => {
             values.iter().try_for_each(|value| put_one(field, &mut column.values, value))?;

@@ -38,7 +38,8 @@ pub(super) fn read(
     for group in 0..reader.num_row_groups() {
         let open = || -> Result<Vec<Option<ColumnReader>>, ParquetError> {
             let group = reader.get_row_group(group)?;
-            let column = |leaf: &Option<Leaf>| leaf.map(|leaf| group.get_column_reader(leaf.position)).transpose();
+            let column =
+                |leaf: &Option<Leaf>| leaf.map(|leaf| group.get_column_reader(leaf.position)).transpose();
             leaves.iter().map(column).collect()
         };
         let mut columns = guard(file, open)?.map_err(damaged)?;
@@ -75,9 +76,11 @@ impl Leaf {
         let (mut depth, mut element_definition) = (0, 0);
         let mut node = root;
         for part in column.path().parts() {
-            let Some(child) = node.is_group().then(|| node.get_fields()).and_then(|children| {
-                children.iter().find(|child| child.name() == part)
-            }) else {
+            let Some(child) = node
+                .is_group()
+                .then(|| node.get_fields())
+                .and_then(|children| children.iter().find(|child| child.name() == part))
+            else {
                 break;
             };
             node = child.as_ref();
@@ -124,9 +127,14 @@ fn match_columns(
                 };
             };
             let is_list = column.max_rep_level() == 1;
-            if found.next().is_some() || column.max_rep_level() > 1 || is_list != (field.shape == Shape::List) {
+            if found.next().is_some() || column.max_rep_level() > 1 || is_list != (field.shape == Shape::List)
+            {
                 let expected = if field.shape == Shape::List { "a list of values" } else { "one value" };
-                return Err(ImportError::column(file, field.name, format!("expected {expected} in each row")));
+                return Err(ImportError::column(
+                    file,
+                    field.name,
+                    format!("expected {expected} in each row"),
+                ));
             }
             let physical = column.physical_type();
             let fits = match field.kind {

@@ -26,8 +26,7 @@ const CHUNK_ROWS: usize = 8_192;
 /// A file cannot be read, or a row is not acceptable; the first one is reported.
 pub fn load(folder: &Path, now: Millis) -> Result<LoadedWorld, ImportError> {
     let mut world = LoadedWorld::new(now);
-    let users =
-        read_table::<Users>(folder, "users", |_, (user, settings)| world.user(user, settings))?;
+    let users = read_table::<Users>(folder, "users", |_, (user, settings)| world.user(user, settings))?;
     if users.is_none() {
         let problem = "there is neither users.parquet nor users.jsonl".to_owned();
         return Err(ImportError::Folder { folder: folder.to_owned(), problem });

@@ -6,7 +6,8 @@ use super::columns::{Field, Kind, RowReader, RowWriter, Shape};
 use super::tables_users::{Embeddings, Users};
 use crate::domain::stores::{List, Relation, TieStrength};
 use crate::domain::{
-    Engagement, EngagementKind, Language, Media, Millis, Post, PostCounts, PostId, PostRef, SafetyLabels, UserId,
+    Engagement, EngagementKind, Language, Media, Millis, Post, PostCounts, PostId, PostRef, SafetyLabels,
+    UserId,
 };
 use crate::stores::RowProblem;
 use crate::world::rows::{Ad, BrandSafety, PostRow, Topic};
@@ -84,10 +85,8 @@ pub(super) struct Relations;
 
 impl Table for Relations {
     type Row = (UserId, UserId);
-    const FIELDS: &'static [Field] = &[
-        required("from", Kind::Id, "who follows, blocks, mutes, …"),
-        required("to", Kind::Id, "whom"),
-    ];
+    const FIELDS: &'static [Field] =
+        &[required("from", Kind::Id, "who follows, blocks, mutes, …"), required("to", Kind::Id, "whom")];
 
     fn read(row: &mut RowReader<'_>) -> Result<Self::Row, RowProblem> {
         Ok((row.id()?, row.id()?))
@@ -106,7 +105,11 @@ impl Table for Posts {
     const FIELDS: &'static [Field] = &[
         required("id", Kind::Id, "snowflake id"),
         required("author", Kind::Id, "who posted it; for a repost, who reposted"),
-        optional("created_at", Kind::Int, "milliseconds since 1970, which must be the id's time; by default the id's time"),
+        optional(
+            "created_at",
+            Kind::Int,
+            "milliseconds since 1970, which must be the id's time; by default the id's time",
+        ),
         optional("text", Kind::Text, "the text; none for a repost"),
         optional("language", Kind::Text, "BCP 47 tag"),
         optional("in_reply_to", Kind::Id, "the post it answers"),
@@ -144,8 +147,12 @@ impl Table for Posts {
             match (id, row.maybe_id()) {
                 (Some(id), Some(author)) => Ok(Some(PostRef { id, author })),
                 (None, None) => Ok(None),
-                (Some(_), None) => Err(RowProblem::invalid(field, "the author of the post that is named", "none")),
-                (None, Some(author)) => Err(RowProblem::invalid(field, "none, as no post is named", author.0)),
+                (Some(_), None) => {
+                    Err(RowProblem::invalid(field, "the author of the post that is named", "none"))
+                }
+                (None, Some(author)) => {
+                    Err(RowProblem::invalid(field, "none, as no post is named", author.0))
+                }
             }
         };
         let id: PostId = row.id()?;
@@ -280,7 +287,12 @@ impl Table for Ties {
     }
 
     fn write((viewer, author, tie): &Self::Row, row: &mut RowWriter<'_>) {
-        row.id(*viewer).id(*author).float(tie.score).float(tie.favorites).float(tie.replies).float(tie.reposts);
+        row.id(*viewer)
+            .id(*author)
+            .float(tie.score)
+            .float(tie.favorites)
+            .float(tie.replies)
+            .float(tie.reposts);
         row.float(tie.mentions).float(tie.clicks).float(tie.profile_visits).float(tie.active_days);
         row.float(tie.days_since_last);
     }

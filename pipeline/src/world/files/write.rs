@@ -8,9 +8,7 @@ use super::columns::Chunk;
 use super::error::ImportError;
 use super::json_lines;
 use super::parquet_format::Writer;
-use super::tables::{
-    Ads, Engagements, Lists, Posts, Relations, Table, Ties, Topics, relation_file,
-};
+use super::tables::{Ads, Engagements, Lists, Posts, Relations, Table, Ties, Topics, relation_file};
 use super::tables_users::{Embeddings, Users};
 use crate::domain::stores::{List, Relation, TieStrength};
 use crate::domain::{Engagement, User, UserId, ViewerSettings};
@@ -60,7 +58,12 @@ struct TableWriter {
 }
 
 impl TableWriter {
-    fn create<T: Table>(folder: &Path, name: &str, format: FileFormat, width: usize) -> Result<Self, ImportError> {
+    fn create<T: Table>(
+        folder: &Path,
+        name: &str,
+        format: FileFormat,
+        width: usize,
+    ) -> Result<Self, ImportError> {
         let path = folder.join(format!("{name}.{}", format.extension()));
         let file = File::create(&path).map_err(ImportError::io("create", &path))?;
         let file = BufWriter::with_capacity(1 << 18, file);
@@ -83,7 +86,9 @@ impl TableWriter {
     fn write_chunk(&mut self) -> Result<(), ImportError> {
         if self.chunk.rows > 0 {
             match &mut self.output {
-                Output::Parquet(writer) => writer.write(&self.chunk).map_err(|error| failed(&self.path, error))?,
+                Output::Parquet(writer) => {
+                    writer.write(&self.chunk).map_err(|error| failed(&self.path, error))?
+                }
                 Output::JsonLines(out) => {
                     json_lines::write(&self.chunk, out).map_err(ImportError::io("write", &self.path))?;
                 }

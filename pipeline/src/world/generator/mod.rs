@@ -15,6 +15,8 @@ mod embeddings;
 mod engagements;
 mod extras;
 mod follows;
+#[cfg(feature = "model")]
+mod labels;
 mod people;
 mod plan;
 mod posts;
@@ -25,6 +27,9 @@ use super::WorldConfig;
 use super::rows::{Topic, WorldSink};
 use crate::domain::TopicId;
 use crate::domain::stores::Relation;
+#[cfg(feature = "model")]
+pub(super) use labels::draw_labels;
+
 use embeddings::Directions;
 use engagements::{Happenings, Shelves};
 use follows::UserLists;
