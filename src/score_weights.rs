@@ -74,12 +74,13 @@ impl ScoreWeights {
         let wrong = |name: &str, problem: String| Err(Error::config(file, shown(name), problem));
         let by_service = weights.iter().filter(|(name, _)| name.starts_with(CONFIG_PREFIX)).count();
         if by_service > 0
-            && let Some((other, _)) = weights.iter().find(|(name, _)| !name.starts_with(CONFIG_PREFIX)) {
-                return wrong(
-                    other,
-                    format!("expected all names to start with {CONFIG_PREFIX} or none, found both"),
-                );
-            }
+            && let Some((other, _)) = weights.iter().find(|(name, _)| !name.starts_with(CONFIG_PREFIX))
+        {
+            return wrong(
+                other,
+                format!("expected all names to start with {CONFIG_PREFIX} or none, found both"),
+            );
+        }
         for (name, _) in &mut weights {
             let Some(engagement) = name.strip_prefix(CONFIG_PREFIX) else { continue };
             match PUBLISHED.iter().find(|(known, ..)| *known == engagement) {
@@ -117,10 +118,10 @@ impl ScoreWeights {
         if self.file.is_some()
             && let Some((name, _)) =
                 self.weights.iter().find(|(name, _)| !named.clone().any(|task| task == name))
-            {
-                let hint = suggestion(name, named);
-                return Err(Error::config(file, shown(name), format!("the model has no such task{hint}")));
-            }
+        {
+            let hint = suggestion(name, named);
+            return Err(Error::config(file, shown(name), format!("the model has no such task{hint}")));
+        }
         tasks
             .iter()
             .map(|task| {

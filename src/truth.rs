@@ -6,9 +6,7 @@ use std::borrow::Cow;
 
 use maskrank_reference::{self as reference, Inputs, Output, Spec, Tensors, Wanted, spec};
 
-use crate::config::{
-    Aggregation, BatchNorm, MaskNet, Mlp, ModelConfig, Network, Sharing, Widths,
-};
+use crate::config::{Aggregation, BatchNorm, MaskNet, Mlp, ModelConfig, Network, Sharing, Widths};
 use crate::weights::Weights;
 use crate::{Error, Model, Precision, Result};
 
@@ -19,7 +17,10 @@ pub use maskrank_reference::{Precision as TruthPrecision, Status as TruthStatus}
 /// # Errors
 /// When the reference finds that a tensor or an input does not fit.
 pub fn forward(
-    model: &Model, inputs: &Inputs<'_>, score_weights: &[f64], precision: TruthPrecision,
+    model: &Model,
+    inputs: &Inputs<'_>,
+    score_weights: &[f64],
+    precision: TruthPrecision,
 ) -> Result<Output> {
     let spec = spec(model.config(), model.widths());
     reference::forward(&spec, &Source(model.weights()), inputs, score_weights, precision).map_err(|error| {

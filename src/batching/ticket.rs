@@ -14,7 +14,10 @@ use super::queue::Queue;
 use super::times::{Counters, Outcome};
 use crate::{Error, Result};
 
-#[expect(clippy::large_enum_variant, reason = "one a job; a box would be one more allocation on the way back")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a job; a box would be one more allocation on the way back"
+)]
 enum State {
     Waiting(Option<Waker>),
     Settled(Result<Answer>),

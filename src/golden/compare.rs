@@ -45,9 +45,16 @@ impl Comparison {
             .checks
             .iter()
             .filter(|check| !check.passed)
-            .map(|c| format!("{} at row {} task {}: |err| {:.3e} > bound {:.3e}", c.name, c.at.0, c.at.1, c.error, c.bound))
+            .map(|c| {
+                format!(
+                    "{} at row {} task {}: |err| {:.3e} > bound {:.3e}",
+                    c.name, c.at.0, c.at.1, c.error, c.bound
+                )
+            })
             .collect();
-        if let Some(ratio) = self.rms_ratio.filter(|&ratio| !matches!(ratio.partial_cmp(&1.0), Some(o) if o.is_le())) {
+        if let Some(ratio) =
+            self.rms_ratio.filter(|&ratio| !matches!(ratio.partial_cmp(&1.0), Some(o) if o.is_le()))
+        {
             words.push(format!("rms of logit errors is {ratio:.2} times what is allowed"));
         }
         words.join("; ")
@@ -55,7 +62,9 @@ impl Comparison {
 }
 
 pub(super) fn check(
-    case: &Case, precision: Precision, run: impl Fn(&ScoreOptions<'_>, &mut Scores) -> Result<()>,
+    case: &Case,
+    precision: Precision,
+    run: impl Fn(&ScoreOptions<'_>, &mut Scores) -> Result<()>,
 ) -> Result<Comparison> {
     let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
     let outputs = Outputs { logits: true, probabilities: true, calibrated_probabilities: true, top_k: 0 };
@@ -103,7 +112,11 @@ pub(super) fn check(
 }
 
 fn worst(
-    name: &'static str, expected: &[f64], found: &[f32], statuses: &[Status], width: usize,
+    name: &'static str,
+    expected: &[f64],
+    found: &[f32],
+    statuses: &[Status],
+    width: usize,
     bound: &dyn Fn(usize, usize) -> f64,
 ) -> Check {
     let mut check = Check { name, at: (0, 0), error: 0.0, bound: 0.0, passed: expected.len() == found.len() };
@@ -149,7 +162,9 @@ fn ln_ratios(case: &Case) -> Vec<f64> {
 }
 
 fn largest(errors: &[f64]) -> f64 {
-    errors.iter().fold(0.0, |largest, &error| if largest.is_nan() || error <= largest { largest } else { error })
+    errors
+        .iter()
+        .fold(0.0, |largest, &error| if largest.is_nan() || error <= largest { largest } else { error })
 }
 
 fn rms(errors: &[f64]) -> f64 {

@@ -14,8 +14,8 @@ use safetensors::SafeTensors;
 pub use bound::{Bound, HEAD_RELATIVE, logit_bound_f32};
 pub use compare::{Check, Comparison};
 
-use crate::weights::{Dtype, Tensor};
 use crate::records::RecordBlock;
+use crate::weights::{Dtype, Tensor};
 use crate::{
     Batch, Binary, Columns, Error, Features, Model, Request, Result, ScoreOptions, Scorer, Scores, truth,
 };
@@ -77,7 +77,11 @@ impl Case {
         }
         if description.score_weights.len() != tasks.len() {
             let found = description.score_weights.len();
-            return Err(Error::config(file, "score_weights", format!("expected {}, found {found}", tasks.len())));
+            return Err(Error::config(
+                file,
+                "score_weights",
+                format!("expected {}, found {found}", tasks.len()),
+            ));
         }
         let Some(rows) = description.rows else {
             return Err(Error::config(file, "rows", "expected the number of candidates, found none"));
@@ -131,7 +135,12 @@ impl Case {
     ///
     /// # Errors
     /// When the block was read for a model of other widths.
-    pub fn from_block(model: &Model, block: &RecordBlock, rows: usize, score_weights: Vec<f64>) -> Result<Self> {
+    pub fn from_block(
+        model: &Model,
+        block: &RecordBlock,
+        rows: usize,
+        score_weights: Vec<f64>,
+    ) -> Result<Self> {
         let widths = block.widths();
         let take = |values: &[f32], width: usize| values[..rows * width].to_vec();
         let binary = block.binary()[..rows * widths.binary].iter().map(|&b| f32::from(b)).collect();
@@ -160,7 +169,13 @@ impl Case {
         for (name, width) in widths.named() {
             let values = match tensors.remove(name) {
                 None if width == 0 => Vec::new(),
-                None => return Err(Error::weights(&file, name, format!("expected [{}, {width}], absent", self.rows))),
+                None => {
+                    return Err(Error::weights(
+                        &file,
+                        name,
+                        format!("expected [{}, {width}], absent", self.rows),
+                    ));
+                }
                 Some(values) => values,
             };
             if values.len() != self.rows * width {
@@ -177,7 +192,8 @@ impl Case {
         let file = self.folder.join("expected.safetensors");
         self.expected = read(&file)?;
         let tasks = self.score_weights.len();
-        for (name, width) in [("logits", tasks), ("probabilities", tasks), ("calibrated_probabilities", tasks), ("score", 1)]
+        for (name, width) in
+            [("logits", tasks), ("probabilities", tasks), ("calibrated_probabilities", tasks), ("score", 1)]
         {
             let found = self.expected.get(name).map(Vec::len);
             if found != Some(self.rows * width) {
@@ -233,7 +249,9 @@ impl Case {
     /// When the scorer fails; a wrong output is a [`Comparison`] that does not pass.
     pub fn check(&self, scorer: &Scorer) -> Result<Comparison> {
         let requests = [self.request()];
-        self.check_with(scorer, |options, scores| scorer.score(Batch { requests: &requests }, options, scores))
+        self.check_with(scorer, |options, scores| {
+            scorer.score(Batch { requests: &requests }, options, scores)
+        })
     }
 
     /// Like [`Case::check`], with the caller's own way to give the case's rows to the scorer.
@@ -252,8 +270,8 @@ impl Case {
 /// Every tensor of a file as f64.
 fn read(file: &Path) -> Result<BTreeMap<String, Vec<f64>>> {
     let bytes = std::fs::read(file).map_err(|source| Error::io("read", file, source))?;
-    let tensors =
-        SafeTensors::deserialize(&bytes).map_err(|error| Error::weights(file, "header", error.to_string()))?;
+    let tensors = SafeTensors::deserialize(&bytes)
+        .map_err(|error| Error::weights(file, "header", error.to_string()))?;
     let mut values = BTreeMap::new();
     for (name, view) in tensors.iter() {
         let dtype = match view.dtype() {

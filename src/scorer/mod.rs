@@ -163,7 +163,13 @@ impl Scorer {
         }
     }
 
-    fn run(&self, place: &mut Place, batch: Batch<'_>, options: &ScoreOptions<'_>, scores: &mut Scores) -> Result<()> {
+    fn run(
+        &self,
+        place: &mut Place,
+        batch: Batch<'_>,
+        options: &ScoreOptions<'_>,
+        scores: &mut Scores,
+    ) -> Result<()> {
         let candidates = batch.candidates();
         scores.prepare(candidates, self.tasks.len(), options.outputs);
         if candidates > 0 {

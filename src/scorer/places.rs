@@ -27,7 +27,11 @@ pub(super) struct Loan<'a, T> {
 impl<T> Places<T> {
     pub(super) fn new(things: Vec<T>) -> Self {
         let total = things.len();
-        Self { state: Mutex::new(State { free: things, next: 0, serving: 0 }), changed: Condvar::new(), total }
+        Self {
+            state: Mutex::new(State { free: things, next: 0, serving: 0 }),
+            changed: Condvar::new(),
+            total,
+        }
     }
 
     pub(super) fn len(&self) -> usize {

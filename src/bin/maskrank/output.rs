@@ -38,7 +38,11 @@ impl Sink {
         let partial = beside(path, ".partial");
         let file = File::create(&partial)
             .map_err(|error| format!("cannot create {}: {error}", partial.display()))?;
-        Ok(Self::File { writer: BufWriter::with_capacity(BUFFER_BYTES, file), partial, path: path.to_owned() })
+        Ok(Self::File {
+            writer: BufWriter::with_capacity(BUFFER_BYTES, file),
+            partial,
+            path: path.to_owned(),
+        })
     }
 
     /// Goes on after the first `length` bytes of a partial file; what lies behind them is cut off.

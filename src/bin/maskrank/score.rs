@@ -167,11 +167,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let output = Output { rows, sink, checkpoints, bar, input_before };
     let score_options = ScoreOptions::new(&weights).with_outputs(outputs);
-    let counts =
-        stream::run(reader, arguments.batch as usize, &scorer, &score_options, output, &before).map_err(plain)?;
+    let counts = stream::run(reader, arguments.batch as usize, &scorer, &score_options, output, &before)
+        .map_err(plain)?;
     eprintln!("{} candidates scored", counts.candidates);
     if counts.records_skipped > 0 {
-        eprintln!("{} broken records left out, {} files cut short:", counts.records_skipped, counts.files_cut);
+        eprintln!(
+            "{} broken records left out, {} files cut short:",
+            counts.records_skipped, counts.files_cut
+        );
         counts.errors.iter().for_each(|error| eprintln!("  {error}"));
     }
     Ok(ExitCode::SUCCESS)
@@ -196,7 +199,9 @@ fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
 fn settings(
     arguments: &Arguments,
     schema: &Path,
-    scorer: &Scorer, weights: &[f32]) -> BTreeMap<String, String> {
+    scorer: &Scorer,
+    weights: &[f32],
+) -> BTreeMap<String, String> {
     let stamp = |path: &Path| {
         let Ok(file) = std::fs::metadata(path) else { return "nothing".to_owned() };
         let changed = file.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());

@@ -14,7 +14,8 @@ use crate::config::{ModelConfig, Network, Sharing, Widths};
 use crate::weights::{Weights, names};
 
 use super::{
-    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step, View,
+    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step,
+    View,
 };
 use merge::merge;
 

@@ -141,6 +141,7 @@ impl Tables {
     }
 
     /// Brings `memory`, which holds what was loaded, up to date.
+    #[allow(clippy::redundant_closure_call, reason = "the closure catches `?` inside a row's own step")]
     pub(super) fn replay(&self, memory: &Memory) -> Result<(), String> {
         let transaction = self.database.begin_read().map_err(text)?;
         macro_rules! each {

@@ -192,6 +192,7 @@ pub(super) struct RowReader<'a> {
 macro_rules! readers {
     ($($one:ident, $maybe:ident, $many:ident: $variant:ident => $type:ty;)*) => { $(
         /// The next field's value.
+        #[allow(dead_code, reason = "not every kind occurs as a field that must be there")]
         pub(super) fn $one(&mut self) -> Result<$type, RowProblem> {
             let name = self.field();
             self.$maybe().ok_or_else(|| RowProblem::invalid(name, "a value", "none"))
