@@ -47,7 +47,7 @@ pub struct Norm {
     pub affine: Option<Affine>,
 }
 
-/// Raw features to `x`, as MODEL.md's section "Featurize" has it, with the batch norm folded.
+/// Raw features to `x`, with the batch norm folded: clean, log, batch norm, clamp, layer norm, the embeddings' norms.
 #[derive(Clone, Debug)]
 pub struct Featurize {
     /// The batch norm as one multiply-add per continuous feature: `gamma · log + beta`.
