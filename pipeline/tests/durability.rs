@@ -68,7 +68,7 @@ fn write(stores: &Stores, number: u64) -> bool {
         }
         _ => {
             stores.history.record_visit(UserId(1_000_000 + number), NOW).expect("queues");
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 return false;
             }
             stores.history.flush().expect("commits");
