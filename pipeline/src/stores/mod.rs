@@ -24,6 +24,7 @@ mod lists;
 mod memory;
 mod post_codec;
 mod posts;
+mod row_problem;
 mod shards;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,10 @@ mod user_index;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use base::{Base, Flaw, RowProblem};
+pub use base::Base;
 pub use cache::MemoryCache;
 pub use memory::StoreOptions;
+pub use row_problem::{Flaw, RowProblem};
 
 use crate::domain::Clock;
 use crate::domain::stores::{StoreError, Stores};

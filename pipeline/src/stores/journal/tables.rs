@@ -149,11 +149,11 @@ impl Tables {
                 for row in transaction.open_table($table).map_err(text)?.iter().map_err(text)? {
                     let (key, value) = row.map_err(text)?;
                     let ($key, $value) = (key.value(), value.value());
-                    let applied: Result<(), serde_json::Error> = (|| {
+                    let apply = || -> Result<(), serde_json::Error> {
                         $apply;
                         Ok(())
-                    })();
-                    applied.map_err(|error| format!("table {} row {:?}: {error}", $name, $key))?;
+                    };
+                    apply().map_err(|error| format!("table {} row {:?}: {error}", $name, $key))?;
                 }
             };
         }

@@ -188,15 +188,17 @@ pub(super) struct RowReader<'a> {
     next: usize,
 }
 
-/// Builds a reader of single values, of optional ones and of lists.
+/// Builds a reader of optional values, and of what must be there or of lists.
 macro_rules! readers {
-    ($($one:ident, $maybe:ident, $many:ident: $variant:ident => $type:ty;)*) => { $(
+    ($($maybe:ident $(, one $one:ident)? $(, many $many:ident)?: $variant:ident => $type:ty;)*) => { $(
+        $(
         /// The next field's value.
         #[allow(dead_code, reason = "not every kind occurs as a field that must be there")]
         pub(super) fn $one(&mut self) -> Result<$type, RowProblem> {
             let name = self.field();
             self.$maybe().ok_or_else(|| RowProblem::invalid(name, "a value", "none"))
         }
+        )?
 
         /// The next field's value, if it has one.
         pub(super) fn $maybe(&mut self) -> Option<$type> {
@@ -205,13 +207,14 @@ macro_rules! readers {
             values.get(column.range(self.row)).and_then(|values| values.first()).copied()
         }
 
+        $(
         /// The next field's values.
-        #[allow(dead_code, reason = "not every kind occurs in lists")]
         pub(super) fn $many(&mut self) -> &'a [$type] {
             let Some(column) = self.column() else { return &[] };
             let Values::$variant(values) = &column.values else { return &[] };
             values.get(column.range(self.row)).unwrap_or_default()
         }
+        )?
     )* };
 }
 
@@ -233,9 +236,9 @@ impl<'a> RowReader<'a> {
     }
 
     readers! {
-        int, maybe_int, ints: Int => i64;
-        float, maybe_float, floats: Float => f32;
-        flag_value, maybe_flag, flags: Flag => bool;
+        maybe_int, one int, many ints: Int => i64;
+        maybe_float, one float, many floats: Float => f32;
+        maybe_flag: Flag => bool;
     }
 
     /// The next field's id.

@@ -9,7 +9,7 @@ use super::error::ImportError;
 use super::tables::{Ads, Engagements, Lists, Posts, Relations, Table, Ties, Topics, relation_file};
 use super::tables_users::{Embeddings, Users};
 use super::write::FileFormat;
-use super::{json_lines, parquet_format};
+use super::{json_lines, parquet_read};
 use crate::domain::Millis;
 use crate::domain::stores::Relation;
 use crate::stores::RowProblem;
@@ -111,7 +111,7 @@ fn read_table<T: Table>(
         Ok(())
     };
     match format {
-        FileFormat::Parquet => parquet_format::read(&file, input, T::FIELDS, CHUNK_ROWS, take_chunk)?,
+        FileFormat::Parquet => parquet_read::read(&file, input, T::FIELDS, CHUNK_ROWS, take_chunk)?,
         FileFormat::JsonLines => {
             let input = BufReader::with_capacity(1 << 18, input);
             json_lines::read(&file, input, T::FIELDS, CHUNK_ROWS, take_chunk)?;

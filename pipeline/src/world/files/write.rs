@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::columns::Chunk;
 use super::error::ImportError;
 use super::json_lines;
-use super::parquet_format::Writer;
+use super::parquet_write::Writer;
 use super::tables::{Ads, Engagements, Lists, Posts, Relations, Table, Ties, Topics, relation_file};
 use super::tables_users::{Embeddings, Users};
 use crate::domain::stores::{List, Relation, TieStrength};

@@ -19,6 +19,7 @@ pub(crate) enum Purpose {
     Embeddings,
     Lists,
     Ads,
+    #[cfg(feature = "model")]
     Labels,
 }
 
