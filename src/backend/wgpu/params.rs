@@ -46,11 +46,11 @@ pub(crate) struct GemmParams {
     pub(crate) epilogue: u32,
 }
 
-/// [`GemmParams::epilogue`]: only the bias.
+/// `GemmParams::epilogue`: only the bias.
 pub const EPILOGUE_BIAS: u32 = 0;
-/// [`GemmParams::epilogue`]: bias, then ReLU.
+/// `GemmParams::epilogue`: bias, then ReLU.
 pub const EPILOGUE_RELU: u32 = 1;
-/// [`GemmParams::epilogue`]: bias, then the product with the multiplier.
+/// `GemmParams::epilogue`: bias, then the product with the multiplier.
 pub const EPILOGUE_MULTIPLY: u32 = 2;
 
 /// `Tile` of `gemm.wgsl`.

@@ -16,7 +16,7 @@ use super::surrounded::{CANARY, MARGIN, Surrounded, decode};
 
 /// Operands of [`TestDevice::gemm`].
 pub struct GemmCase<'a> {
-    /// [`EPILOGUE_BIAS`], [`EPILOGUE_RELU`] or [`EPILOGUE_MULTIPLY`].
+    /// `EPILOGUE_BIAS`, `EPILOGUE_RELU` or `EPILOGUE_MULTIPLY`.
     pub epilogue: u32,
     /// Candidates.
     pub rows: usize,
