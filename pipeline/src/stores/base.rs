@@ -87,7 +87,7 @@ impl Base {
     /// Adds a relation.
     ///
     /// # Errors
-    /// An account is not there, or relates to itself. A pair that is there twice is found by [`Base::check`].
+    /// An account is not there, or relates to itself. A pair that is there twice is found by the check of the whole base.
     pub fn add_relation(&mut self, relation: Relation, from: UserId, to: UserId) -> Result<(), RowProblem> {
         let edge = (self.slot("from", from)?, self.slot("to", to)?);
         if edge.0 == edge.1 {

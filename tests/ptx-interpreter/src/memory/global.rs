@@ -18,7 +18,7 @@ const OFFSET_BITS: u32 = 40;
 /// Words of one shadow page.
 const PAGE: usize = 1024;
 
-/// Handle of a buffer of a [`Device`].
+/// Handle of a buffer of a `Device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BufferId(pub(crate) usize);
 
