@@ -116,7 +116,7 @@ fn nvcc(toolchain: &Toolchain, target: &Target, job: &Job) -> Result<(), String>
 
 fn finish(toolchain: &Toolchain, target: &Target, job: &Job) -> Result<Compiled, String> {
     // Source names without the folder of whoever compiled, so that the bytes are the same everywhere.
-    let mut ptx = read(&job.ptx)?.replace(&format!("{}/", job.kernels.display()), "");
+    let mut ptx = portable_names(&read(&job.ptx)?.replace(&format!("{}/", job.kernels.display()), ""));
     if target.is_portable {
         ptx = relabel(&ptx)?;
     }
@@ -168,6 +168,18 @@ fn assemble(ptxas: &Path, capability: u32, job: &Job) -> Result<(), String> {
         .arg(&job.cubin)
         .arg(&job.ptx))
     .map(drop)
+}
+
+/// Leaves the file names of headers that lie elsewhere, without their folders.
+fn portable_names(ptx: &str) -> String {
+    let portable = |line: &str| match line.split_once('"') {
+        Some((start, path)) if line.trim_start().starts_with(".file") && path.starts_with('/') => {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            format!("{start}\"{name}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    ptx.lines().map(portable).collect()
 }
 
 /// Labels PTX with the older version. The one thing in it that is newer is a hint, which may be left out.
