@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows how a pipeline is run ([`crate::engine`] does) or where data lies (a store's implementation does).
 
+mod ad;
 mod candidate;
 mod clock;
 mod counts;
@@ -18,8 +19,10 @@ mod ranking;
 mod scorer_client;
 mod settings;
 pub mod stores;
+mod timeline_kind;
 mod user;
 
+pub use ad::{Ad, BrandSafety};
 pub use candidate::{
     AuthorFacts, Candidate, CandidateKind, Conversation, Factor, SocialProof, SourceKind, SuggestKind,
 };
@@ -40,4 +43,5 @@ pub use query::{
 pub use ranking::best_first;
 pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};
 pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
+pub use timeline_kind::TimelineKind;
 pub use user::{User, Verification};
