@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::batch::Split;
 use crate::config::{ModelConfig, Network, Sharing, Widths};
+use crate::weights::packed::folded;
 use crate::weights::{Weights, names};
 
 use super::{
@@ -217,16 +218,23 @@ impl Builder {
     /// A folded linear layer that reads `input` and is followed by `batch_norm`.
     fn linear(&self, name: &str, input: &Value, batch_norm: Option<&Affine>) -> Linear {
         let weight_name = format!("{name}.weight");
-        let weight = self.weights.get(&weight_name);
-        let (out_features, in_features) = (weight.shape[0], weight.shape[1]);
-        let mut bias = self.weights.get(&format!("{name}.bias")).to_vec();
-        if let Some(affine) = &input.pending {
-            let mut row = vec![0.0; in_features];
-            for (out, b) in bias.iter_mut().enumerate() {
-                weight.read(out * in_features, &mut row);
-                *b += row.iter().zip(&affine.beta).map(|(w, beta)| w * beta).sum::<f64>();
+        let [out_features, in_features] = self.weights.matrix_shape(&weight_name);
+        let folded_bias = match self.weights.find(&weight_name) {
+            Some(weight) => {
+                let mut bias = self.weights.get(&format!("{name}.bias")).to_vec();
+                if let Some(affine) = &input.pending {
+                    let mut row = vec![0.0; in_features];
+                    for (out, b) in bias.iter_mut().enumerate() {
+                        weight.read(out * in_features, &mut row);
+                        *b += row.iter().zip(&affine.beta).map(|(w, beta)| w * beta).sum::<f64>();
+                    }
+                }
+                bias
             }
-        }
+            // Packed: the matrix is not among the tensors, what was made of it is.
+            None => self.weights.get(&folded::name(&weight_name, folded::BIAS)).to_vec(),
+        };
+        let mut bias = folded_bias.clone();
         if let Some(affine) = batch_norm {
             for ((b, gamma), beta) in bias.iter_mut().zip(&affine.gamma).zip(&affine.beta) {
                 *b = *b * gamma + beta;
@@ -241,6 +249,7 @@ impl Builder {
             out_features,
             in_features,
             bias,
+            folded_bias,
             weights: Arc::clone(&self.weights),
             row_scale,
             scale,

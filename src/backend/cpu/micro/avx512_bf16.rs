@@ -31,6 +31,7 @@ impl Kernel for DotBf16 {
     const PANELS: usize = 1;
     // 32 KiB of B.
     const CHUNK: usize = 512;
+    const LAYOUT: &'static str = super::PAIRS;
 
     fn isa(self) -> Avx512Bf16 {
         self.0
