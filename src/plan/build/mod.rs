@@ -19,6 +19,7 @@ use super::{
     Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Part, Plan,
     Reuse, Segment, Step, View,
 };
+use mask_net::Site;
 use merge::merge;
 
 /// PyTorch's epsilon, of every norm but the feature layer norm.
@@ -160,7 +161,7 @@ impl Builder {
         let input = Value { view: x, pending: None };
         match network {
             Network::Mlp(mlp) => self.mlp(prefix, scope, mlp, &input, target),
-            Network::MaskNet(net) => self.mask_net(prefix, scope, net, x, foldable, target),
+            Network::MaskNet(net) => self.mask_net(Site { prefix, scope, x, foldable, target }, net),
         }
     }
 
@@ -170,7 +171,9 @@ impl Builder {
         let (steps, last, head) = match &task.tower {
             Network::Mlp(mlp) => self.mlp_to_head(&prefix, "towers", mlp, input),
             Network::MaskNet(net) => {
-                let (mut steps, output) = self.mask_blocks(&prefix, "towers", net, input.view, true, None);
+                let site =
+                    Site { prefix: &prefix, scope: "towers", x: input.view, foldable: true, target: None };
+                let (mut steps, output) = self.mask_blocks(site, net);
                 match &net.mlp {
                     None => (steps, output.clone(), mlp::LastLayer::identity(&output)),
                     Some(mlp) => {

@@ -22,6 +22,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod rows512;
 
 use std::marker::PhantomData;
 
