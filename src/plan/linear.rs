@@ -18,6 +18,8 @@ pub struct Linear {
     pub(super) weights: Arc<Weights>,
     pub(super) row_scale: Option<Vec<f64>>,
     pub(super) col_scale: Option<Vec<f64>>,
+    /// Rows come in pairs that are exchanged: an indexing slip, for tests of who notices.
+    pub(super) planted_fault: bool,
 }
 
 impl Linear {
@@ -37,6 +39,7 @@ impl Linear {
     pub fn row(&self, out: usize, into: &mut [f64]) {
         assert!(out < self.out_features, "{}: row {out} of {}", self.name, self.out_features);
         assert_eq!(into.len(), self.in_features, "{}: length of a row", self.name);
+        let out = if self.planted_fault { (out ^ 1).min(self.out_features - 1) } else { out };
         self.weights.get(&self.name).read(out * self.in_features, into);
         if let Some(scale) = &self.col_scale {
             into.iter_mut().zip(scale).for_each(|(w, s)| *w *= s);

@@ -41,7 +41,7 @@ use self::isa::Portable;
 use self::lane::CpuLane;
 use self::micro::{F32, F32Tile, Kernel, PANEL};
 use self::program::Program;
-use super::{Device, Entry, Executor, Lane, Listing, Options};
+use super::{Device, Entry, Executor, Lane, Listing, Options, StepClock};
 
 /// Column alignment of a plan for this backend.
 pub(super) const ALIGN: usize = micro::STRIP;
@@ -119,7 +119,8 @@ fn executor<K: Kernel>(plan: &Plan, options: &Options, kernel: K, name: &str) ->
     let single = options.threads == 1;
     let max_candidates = options.max_candidates;
     let tuning = Tuning::of::<K>();
-    Ok(Arc::new(CpuExecutor { kernel, program, pool, single, max_candidates, tuning, device }))
+    let clock = Arc::new(StepClock::new(plan));
+    Ok(Arc::new(CpuExecutor { kernel, program, pool, single, max_candidates, tuning, device, clock }))
 }
 
 /// How work is divided; no choice here changes a bit of any score.
@@ -171,6 +172,7 @@ struct CpuExecutor<K: Kernel> {
     max_candidates: usize,
     tuning: Tuning,
     device: Device,
+    clock: Arc<StepClock>,
 }
 
 impl<K: Kernel> CpuExecutor<K> {
@@ -192,6 +194,10 @@ impl<K: Kernel> CpuExecutor<K> {
 impl<K: Kernel> Executor for CpuExecutor<K> {
     fn device(&self) -> &Device {
         &self.device
+    }
+
+    fn clock(&self) -> Option<Arc<StepClock>> {
+        Some(Arc::clone(&self.clock))
     }
 
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {

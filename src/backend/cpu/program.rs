@@ -1,5 +1,6 @@
 //! A plan compiled for the CPU: operations with their operands' places, weights packed, norms and biases in f32.
 
+use crate::backend::Work;
 use crate::plan::{Epilogue, Plan, Step};
 use crate::{Backend, Error, Result};
 
@@ -76,6 +77,16 @@ pub(super) struct Schedule {
 pub(super) enum Task {
     Norm { op: usize, input: Operand, output: Operand },
     Gemm { op: usize, input: Operand, output: Operand, by: Option<Operand>, waiting: usize },
+}
+
+impl Task {
+    /// What the clock counts it as.
+    pub(super) fn work(&self) -> Work {
+        match *self {
+            Self::Norm { op, .. } => Work::Norm(op),
+            Self::Gemm { op, .. } => Work::Gemm(op),
+        }
+    }
 }
 
 impl<K: Kernel> Program<K> {
