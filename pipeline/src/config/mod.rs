@@ -25,7 +25,7 @@ pub use mixing::{
 };
 pub use scoring::{ScoreWeights, ScoringConfig};
 pub use selection::{FilterConfig, SelectionConfig};
-pub use timelines::ChronologicalConfig;
+pub use timelines::{ChronologicalConfig, RankingConfig};
 
 use crate::engine::EngineConfig;
 
@@ -47,6 +47,8 @@ pub struct PipelineConfig {
     pub heuristics: HeuristicsConfig,
     /// How many are chosen.
     pub selection: SelectionConfig,
+    /// The ranking as a whole.
+    pub ranking: RankingConfig,
     /// Timelines whose posts stand newest first.
     pub chronological: ChronologicalConfig,
     /// What is mixed into the posts.

@@ -351,6 +351,7 @@ impl Base {
             index,
             accounts: self.accounts,
             posts: self.posts,
+            versions: Default::default(),
             engagements: self.engagements,
             embeddings,
             lists: self.lists,

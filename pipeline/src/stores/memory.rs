@@ -81,6 +81,8 @@ pub(super) struct Memory {
     pub(super) ties: Csr<Tie>,
     pub(super) accounts: ShardedMap<u64, Account>,
     pub(super) posts: Posts,
+    /// Old version → the next one.
+    pub(super) versions: ShardedMap<u64, u64>,
     pub(super) engagements: Engagements,
     pub(super) embeddings: Embeddings,
     pub(super) lists: Lists,
@@ -157,6 +159,14 @@ impl Memory {
                 is_new
             }
             Write::DeletePost(id) => self.forget_post(id),
+            Write::EditPost { old, new } => {
+                // The new version first: a reader that follows the old one's trace finds it.
+                let id = new.id.0;
+                let is_new = self.apply(Write::InsertPost(new));
+                self.versions.insert(old.0, id);
+                self.forget_post(old);
+                is_new
+            }
             Write::PutUser(user) => {
                 self.put_user(user);
                 true
@@ -200,6 +210,8 @@ impl Memory {
         let gone = self.posts.sweep(self.post_horizon());
         self.engagements.sweep(self.graph_horizon(), &gone);
         self.embeddings.sweep(&gone);
+        let horizon = self.post_horizon();
+        self.versions.for_each_shard(|shard| shard.retain(|old, _| PostId(*old).made_at() >= horizon));
         self.feedback.sweep(now - self.options.feedback_retention);
         gone
     }
