@@ -51,7 +51,10 @@ fn serve_until_killed(folder: &Path, first: u64) {
     let stores = open(folder);
     for number in first.. {
         stores.history.record_served(viewer(number), Platform::Web, response(number)).expect("queues");
-        std::io::stdout().lock().write_all(format!("served {number}\n").as_bytes()).expect("the parent reads");
+        std::io::stdout()
+            .lock()
+            .write_all(format!("served {number}\n").as_bytes())
+            .expect("the parent reads");
         std::thread::sleep(Duration::from_micros(500));
     }
 }

@@ -4,6 +4,7 @@
 //! for verified accounts. Other generations are other files. `pipeline/config/default.yaml` is this module's defaults
 //! written out; a test keeps them equal.
 
+mod discovery;
 mod fetch;
 mod heuristics;
 mod mixing;
@@ -17,6 +18,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use discovery::{
+    AccountsConfig, CommunitySearchConfig, ListsConfig, PopularVideosConfig, RecommendedAuthorsConfig,
+    SecondDegreeConfig, SimilarConfig,
+};
 pub use fetch::{BackfillConfig, CacheConfig, FetchConfig, InNetworkConfig, LightRankerConfig, QueryConfig};
 pub use heuristics::{CreatorFactors, DiversityConfig, FeedbackConfig, HeuristicsConfig, VerifiedFactors};
 pub use mixing::{

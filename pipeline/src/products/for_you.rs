@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chronological::news;
-use super::parts::{Parts, optional};
+use super::parts::{Names, Parts, optional};
 use super::{TimelineResponse, scored_posts};
-use crate::domain::stores::UserStore;
-use crate::domain::{Candidate, Query, RequestFacts, UserId};
+use crate::config::PipelineConfig;
+use crate::domain::stores::{Stores, UserStore};
+use crate::domain::{Candidate, Clock, Query, RequestFacts, ScorerClient, UserId};
 use crate::engine::{
     CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, Mixed, MixerChoice, MixerPipeline, Product,
     RecommendationPipeline, Report, Selector,
 };
-use crate::features::{FamilyTime, FeaturePlan, RegistryError};
+use crate::features::{FamilyTime, FeaturePlan, Registry, RegistryError};
 use crate::filters::{FeedbackFatigue, OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
 use crate::gates::KnownViewer;
 use crate::mixing::ads::{InsertAds, Placement};
@@ -26,7 +27,8 @@ use crate::mixing::selectors::{
 use crate::mixing::sources::{Previews, PushToHome, RankedPosts, Whose};
 use crate::mixing::{Item, ItemKind, PeopleKind, each_post, single_posts};
 use crate::query_hydrators::FeedbackHistory;
-use crate::timeline::Timeline;
+use crate::sealed::Key;
+use crate::timeline::{HomeParts, Timeline};
 
 /// The For You product over its stores.
 pub struct ForYou {
@@ -37,11 +39,33 @@ pub struct ForYou {
     users: Arc<dyn UserStore>,
 }
 
+/// For You by itself, for callers that want the ranking and not a client's timeline: without ads, with metrics and
+/// cursors of its own. [`crate::timeline::Home`] has it among the other timelines.
+///
+/// # Errors
+/// The model takes columns once a request that differ between candidates.
+pub fn for_you(
+    config: &PipelineConfig,
+    stores: &Stores,
+    registry: Arc<Registry>,
+    client: Arc<dyn ScorerClient>,
+    clock: Arc<dyn Clock>,
+    key: &Key,
+) -> Result<ForYou, RegistryError> {
+    let (stores, key) = (stores.clone(), key.clone());
+    let home = HomeParts { stores, ads: Arc::new([]), registry, client, recommender: None, clock, key };
+    let engine = Engine::new(Arc::clone(&home.clock), config.engine.clone());
+    let (announced, counters) = Default::default();
+    let parts =
+        Parts { config, home: &home, announced: &announced, counters: &counters, names: Names::FOR_YOU };
+    declare_for_you(&parts, engine)
+}
+
 /// Declares For You.
 ///
 /// # Errors
 /// The model takes columns once a request that differ between candidates.
-pub(crate) fn for_you(parts: &Parts<'_>, engine: Arc<Engine>) -> Result<ForYou, RegistryError> {
+pub(crate) fn declare_for_you(parts: &Parts<'_>, engine: Arc<Engine>) -> Result<ForYou, RegistryError> {
     let (home, mixing) = (parts.home, &parts.config.mixing);
     let (client, stores) = (Arc::clone(&home.client), &home.stores);
     let once = client.request_columns();

@@ -10,8 +10,8 @@ mod scored_posts;
 mod tests;
 
 pub(crate) use chronological::{following, list, subscribed};
-pub use for_you::ForYou;
-pub(crate) use for_you::for_you;
+pub(crate) use for_you::declare_for_you;
+pub use for_you::{ForYou, for_you};
 pub(crate) use parts::{Names, Parts};
 pub use response::{ServedPost, TimelineResponse};
 pub use scored_posts::scored_posts;

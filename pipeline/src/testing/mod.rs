@@ -139,10 +139,15 @@ pub(crate) fn home(
     (Home::new(config, parts).expect("declared rightly"), model, clock)
 }
 
-/// The usual configuration without backfill, so that sources do not overlap.
+/// The usual configuration with the network as its only source, so that sources do not overlap.
 pub(crate) fn config() -> PipelineConfig {
     let mut config = PipelineConfig::default();
     config.fetch.backfill.enabled = false;
+    config.fetch.second_degree.enabled = false;
+    config.fetch.similar.enabled = false;
+    config.fetch.recommended_authors.enabled = false;
+    config.fetch.lists.enabled = false;
+    config.fetch.popular_videos.enabled = false;
     config
 }
 

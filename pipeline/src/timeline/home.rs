@@ -16,7 +16,7 @@ use crate::engine::{ComponentRow, Engine, Mixed, Product, Report};
 use crate::features::{Registry, RegistryError};
 use crate::mixing::Item;
 use crate::mixing::sources::Recommender;
-use crate::products::{ForYou, Names, Parts, following, for_you, list, subscribed};
+use crate::products::{ForYou, Names, Parts, declare_for_you, following, list, subscribed};
 use crate::sealed::Key;
 use crate::side_effects::{Announced, ServedCounters};
 
@@ -110,7 +110,7 @@ impl Home {
             counters: &shared.counters,
             names: Names::FOR_YOU,
         };
-        let for_you = for_you(&parts, Arc::clone(&shared.engine))?;
+        let for_you = declare_for_you(&parts, Arc::clone(&shared.engine))?;
         let of = |names| Parts { names, ..parts };
         let following = following(&of(Names::FOLLOWING));
         let (list, subscribed) = (list(&of(Names::LIST)), subscribed(&of(Names::SUBSCRIBED)));
