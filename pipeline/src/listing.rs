@@ -72,8 +72,15 @@ mod tests {
         let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
         let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
         let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(&PipelineConfig::default(), &stores, Arc::clone(&registry), model, clock)
-            .expect("declared");
+        let product = for_you(
+            &PipelineConfig::default(),
+            &stores,
+            Arc::clone(&registry),
+            model,
+            clock,
+            &crate::sealed::Key::new([0; 32]),
+        )
+        .expect("declared");
         let document = document(&product.components(), &registry.rows());
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(FILE, &document).expect("the file can be written");
@@ -93,7 +100,15 @@ mod tests {
         let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
         let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
         let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(&PipelineConfig::default(), &stores, registry, model, clock).expect("declared");
+        let product = for_you(
+            &PipelineConfig::default(),
+            &stores,
+            registry,
+            model,
+            clock,
+            &crate::sealed::Key::new([0; 32]),
+        )
+        .expect("declared");
         let mut names: Vec<_> = product
             .components()
             .iter()

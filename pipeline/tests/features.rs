@@ -17,6 +17,7 @@ use maskrank_pipeline::domain::{
 };
 use maskrank_pipeline::features::{BINARY_SLOTS, CONTINUOUS_SLOTS, FeaturePlan, Registry, families};
 use maskrank_pipeline::products::for_you;
+use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
 use maskrank_pipeline::world::WorldConfig;
 use raw::RawWorld;
@@ -70,8 +71,15 @@ async fn slots_take_more_than_one_value() {
     config.engine.component_timeout_ms = 60_000;
     config.engine.timeouts_ms.clear();
     config.fetch.cache.max_posts = 0;
-    let product =
-        for_you(&config, &stores, Arc::clone(&registry), watcher.clone(), clock.clone()).expect("declared");
+    let product = for_you(
+        &config,
+        &stores,
+        Arc::clone(&registry),
+        watcher.clone(),
+        clock.clone(),
+        &Key::random().expect("a key"),
+    )
+    .expect("declared");
     for (step, viewer) in (1..=3_000_u64).step_by(17).map(UserId).enumerate() {
         if step == 90 {
             clock.advance(Duration::from_secs(3 * 3_600));

@@ -7,8 +7,10 @@
 mod discovery;
 mod fetch;
 mod heuristics;
+mod mixing;
 mod scoring;
 mod selection;
+mod timelines;
 
 use std::fs;
 use std::io;
@@ -22,8 +24,13 @@ pub use discovery::{
 };
 pub use fetch::{BackfillConfig, CacheConfig, FetchConfig, InNetworkConfig, LightRankerConfig, QueryConfig};
 pub use heuristics::{CreatorFactors, DiversityConfig, FeedbackConfig, HeuristicsConfig, VerifiedFactors};
+pub use mixing::{
+    AdsConfig, ClientConfig, EditsConfig, MixingConfig, PeopleConfig, PillConfig, PreviewsConfig,
+    PromptsConfig,
+};
 pub use scoring::{ScoreWeights, ScoringConfig};
 pub use selection::{FilterConfig, SelectionConfig};
+pub use timelines::ChronologicalConfig;
 
 use crate::engine::EngineConfig;
 
@@ -45,6 +52,10 @@ pub struct PipelineConfig {
     pub heuristics: HeuristicsConfig,
     /// How many are chosen.
     pub selection: SelectionConfig,
+    /// Timelines whose posts stand newest first.
+    pub chronological: ChronologicalConfig,
+    /// What is mixed into the posts.
+    pub mixing: MixingConfig,
 }
 
 /// Why a configuration cannot be used.

@@ -4,26 +4,35 @@ use std::sync::Arc;
 
 use super::{TimelineResponse, scored_posts};
 use crate::config::PipelineConfig;
-use crate::domain::stores::Stores;
-use crate::domain::{Candidate, Clock, Query, RequestFacts, ScorerClient, UserId};
+use crate::domain::stores::{PostStore, Stores, UserStore};
+use crate::domain::{Candidate, Clock, PostId, Query, RequestFacts, ScorerClient, UserId};
 use crate::engine::{
-    CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, MixerChoice, MixerPipeline, Product,
-    RecommendationPipeline, Report,
+    CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, Inspection, Mixed, MixerChoice,
+    MixerPipeline, Product, RecommendationPipeline, Report,
 };
+use crate::explain::{Asked, Explanation, Logged, RequestLog, inspect};
 use crate::features::{FamilyTime, FeaturePlan, Registry, RegistryError};
-use crate::filters::{OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
+use crate::filters::{AuthorVisibility, OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
 use crate::gates::KnownViewer;
+use crate::hydrators::{Authors, InNetworkFlag, RelatedPosts};
+use crate::mixing::filters::{EachPostOnce, ValidConversations};
+use crate::mixing::selectors::{Among, Append, BreakBunches, CapPage, ItemOrder, SortItems};
+use crate::mixing::sources::RankedPosts;
+use crate::mixing::{Item, each_post, of_posts, single_posts};
 use crate::query_hydrators::{Relations, Viewer};
-use crate::selectors::{AppendRemaining, BreakBunches, PageLimit, SortByScore};
+use crate::sealed::Key;
 use crate::side_effects::{RecordServed, RecordVisit};
-use crate::sources::ScoredPosts;
+use crate::timeline::{Marshaller, Timeline};
 
 /// The For You product over its stores.
 pub struct ForYou {
     engine: Arc<Engine>,
-    product: Product<Query, Candidate, TimelineResponse>,
+    product: Product<Query, Item, Timeline>,
+    users: Arc<dyn UserStore>,
     ranking: Arc<RecommendationPipeline<Query, Candidate>>,
     plan: Arc<FeaturePlan>,
+    posts: Arc<dyn PostStore>,
+    log: RequestLog,
 }
 
 /// Declares For You.
@@ -36,6 +45,7 @@ pub fn for_you(
     registry: Arc<Registry>,
     client: Arc<dyn ScorerClient>,
     clock: Arc<dyn Clock>,
+    key: &Key,
 ) -> Result<ForYou, RegistryError> {
     let engine = Engine::new(Arc::clone(&clock), config.engine.clone());
     let once = client.request_columns();
@@ -51,14 +61,26 @@ pub fn for_you(
     };
     let ranked_posts = CandidatePipeline {
         filters: vec![
-            Arc::new(OutOfNetworkSafety),
-            Arc::new(SocialContext { rule }),
-            Arc::new(Subscriptions),
+            Arc::new(EachPostOnce),
+            each_post(AuthorVisibility),
+            each_post(OutOfNetworkSafety),
+            single_posts(SocialContext { rule }),
+            each_post(Subscriptions),
+            Arc::new(ValidConversations),
+        ],
+        hydrators: vec![
+            vec![of_posts(InNetworkFlag), of_posts(RelatedPosts { posts: Arc::clone(&stores.posts) })],
+            vec![of_posts(Authors { users: Arc::clone(&users) })],
         ],
         // Without the ranking there is nothing to show: its failure is the request's.
         fail_open: FailOpen::Never,
-        ..CandidatePipeline::new("ranked_posts", Arc::new(ScoredPosts { pipeline: Arc::clone(&ranking) }))
+        ..CandidatePipeline::new(
+            "ranked_posts",
+            Arc::new(RankedPosts { pipeline: Arc::clone(&ranking), posts: Arc::clone(&stores.posts) }),
+        )
     };
+    let marshaller =
+        Marshaller { users: Arc::clone(&users), key: key.clone(), config: config.mixing.clone() };
     let mixer = MixerPipeline {
         query_hydrators: vec![vec![
             Arc::new(Viewer { users: Arc::clone(&stores.users) }),
@@ -66,40 +88,109 @@ pub fn for_you(
         ]],
         candidate_pipelines: vec![ranked_posts],
         selectors: vec![
-            Arc::new(SortByScore),
-            Arc::new(BreakBunches { config: config.selection.clone() }),
-            Arc::new(PageLimit { config: config.selection.clone() }),
-            Arc::new(AppendRemaining),
+            Arc::new(SortItems { among: Among::Ranked, order: ItemOrder::BestFirst }),
+            Arc::new(BreakBunches { max_bunch: config.selection.max_bunch }),
+            Arc::new(CapPage {
+                among: Among::Ranked,
+                usual: config.selection.page,
+                longest: config.selection.max_page,
+            }),
+            Arc::new(Append { among: Among::Ranked, needs_posts: false }),
         ],
         side_effects: vec![
             Arc::new(RecordServed { history: Arc::clone(history) }),
             Arc::new(RecordVisit { history: Arc::clone(history) }),
         ],
-        ..MixerPipeline::new("for_you_mixer", Box::new(move |served| TimelineResponse::of(served, &*users)))
+        ..MixerPipeline::new("for_you_mixer", Box::new(move |served| marshaller.timeline(served)))
     };
     let product = Product {
         name: "for_you",
         gates: vec![Arc::new(KnownViewer { users: Arc::clone(&stores.users) })],
         mixers: vec![MixerChoice { applies: |_| true, mixer }],
     };
-    Ok(ForYou { engine, product, ranking, plan })
+    let posts = Arc::clone(&stores.posts);
+    let log = RequestLog::new(config.query.explainable_requests);
+    Ok(ForYou { engine, product, ranking, plan, users, posts, log })
 }
 
 impl ForYou {
-    /// Ranks a timeline for a viewer, now.
+    /// Answers a request: the timeline, what it was made of, and what each stage did.
     ///
     /// # Errors
     /// There is no such viewer, or the ranking failed in a way that no policy recovers.
+    pub async fn answer(
+        &self,
+        viewer: UserId,
+        request: RequestFacts,
+    ) -> Result<(Mixed<Query, Item, Timeline>, Report), Failure> {
+        let run = self.engine.start();
+        let now = self.engine.clock().now();
+        let query = Arc::new(Query::new(viewer, now, request.clone()));
+        let mut mixed = self.product.run(&run, query).await?;
+        let report = run.report();
+        self.log.push(Logged { viewer, now, request, recording: run.recording() });
+        mixed.response.missing = report.failures();
+        Ok((mixed, report))
+    }
+
+    /// Why a post is, or is not, in the timeline that a request would be answered with now. Changes nothing.
+    pub async fn explain(&self, viewer: UserId, request: RequestFacts, post: PostId) -> Explanation {
+        self.explain_as(viewer, request, post, None).await
+    }
+
+    /// Why a post was, or was not, in the viewer's answer to a request of this id: the request is run again with its own
+    /// moment, query and quality factors, over posts and counts as they are. None when the request is no longer known.
+    pub async fn explain_served(&self, viewer: UserId, request_id: u64, post: PostId) -> Option<Explanation> {
+        let logged = self.log.find(viewer, request_id)?;
+        Some(self.explain_as(viewer, logged.request.clone(), post, Some(logged)).await)
+    }
+
+    async fn explain_as(
+        &self,
+        viewer: UserId,
+        request: RequestFacts,
+        post: PostId,
+        logged: Option<Logged>,
+    ) -> Explanation {
+        let (of_ranking, of_mixer) = inspect(post);
+        let mut inspection = Inspection::dry().watched_by(&of_ranking).watched_by(&of_mixer);
+        let now = logged.as_ref().map_or_else(|| self.engine.clock().now(), |logged| logged.now);
+        let is_replay = logged.is_some();
+        if let Some(logged) = logged {
+            inspection = inspection.replaying(logged.recording);
+        }
+        let run = self.engine.start_inspected(inspection);
+        let mixed = self.product.run(&run, Arc::new(Query::new(viewer, now, request))).await;
+        let shown = mixed.map_err(|failure| failure.to_string()).map(|mixed| {
+            let posts = mixed.served.selected.iter().flat_map(Item::all_posts);
+            posts.map(|shown| (shown.candidate.post_id, shown.candidate.original_id())).collect::<Vec<_>>()
+        });
+        let query = run.recording().query::<Query>(self.ranking.name);
+        let asked = Asked {
+            viewer,
+            post,
+            now,
+            is_replay,
+            stored: self.posts.get(post),
+            ranking: &self.ranking,
+            plan: &self.plan,
+        };
+        let (seen, mixed) = (of_ranking.sightings(), of_mixer.sightings());
+        asked.explain(&seen, &mixed, &run.report(), query.as_deref(), shown.as_deref().map_err(Clone::clone))
+    }
+
+    /// Ranks a timeline for a viewer, now, as a plain list of posts.
+    ///
+    /// # Errors
+    /// As [`ForYou::answer`].
     pub async fn serve(
         &self,
         viewer: UserId,
         request: RequestFacts,
     ) -> Result<(TimelineResponse, Report), Failure> {
-        let run = self.engine.start();
-        let query = Arc::new(Query::new(viewer, self.engine.clock().now(), request));
-        let mut response = self.product.run(&run, query).await?;
-        let report = run.report();
-        response.missing = report.failures();
+        let (mixed, report) = self.answer(viewer, request).await?;
+        let mut response = TimelineResponse::of(&mixed.served, &*self.users);
+        response.missing = mixed.response.missing;
         Ok((response, report))
     }
 

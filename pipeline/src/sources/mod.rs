@@ -6,7 +6,6 @@ mod in_network;
 mod list_posts;
 mod popular_videos;
 mod recommended_authors;
-mod scored_posts;
 mod second_degree;
 mod similar;
 #[cfg(test)]
@@ -18,6 +17,5 @@ pub use in_network::{InNetwork, LightRanker};
 pub use list_posts::{HasLists, ListPosts};
 pub use popular_videos::PopularVideos;
 pub use recommended_authors::{AccountReason, RecommendedAccount, RecommendedAuthors, recommend_accounts};
-pub use scored_posts::ScoredPosts;
 pub use second_degree::SecondDegree;
 pub use similar::{Similar, nearest};
