@@ -98,8 +98,8 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
     }
 
     async fn run_stages(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Outcome<Q, C>, Failure> {
-        let intake = self.intake();
-        let quality = intake.quality;
+        let quality = run.quality(self.name, self.quality_factor.as_ref());
+        let intake = self.intake(quality);
         let Taken { mut query, mut late, candidates, mut removed } = intake.run(run, query).await?;
         let gone = &mut removed;
         let fetched = candidates.len() + gone.len();
@@ -138,12 +138,13 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
             return Err(Failure::misconfigured(self.name, problem));
         }
         late.join_before(run, Step::SideEffects, &mut query).await;
+        run.keep_query(self.name, &query);
         let served = Arc::new(Served { query, selected, removed });
         run_side_effects(run, self.name, &self.side_effects, &served).await?;
         Ok(Outcome { served, report: run.report() })
     }
 
-    fn intake(&self) -> Intake<'_, Q, C> {
+    fn intake(&self, quality: f64) -> Intake<'_, Q, C> {
         Intake {
             name: self.name,
             gates: &self.gates,
@@ -151,14 +152,14 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
             async_query_hydrators: &self.async_query_hydrators,
             candidate_pipelines: &self.candidate_pipelines,
             dependent_pipelines: &self.dependent_pipelines,
-            quality: self.quality_factor.as_ref().map_or(1.0, |factor| factor.value()),
+            quality,
         }
     }
 
     /// The pipeline's components, and those of its children, in the order of execution.
     pub fn components(&self) -> Vec<ComponentRow> {
         [
-            self.intake().components(),
+            self.intake(1.0).components(),
             rows(self.name, StageKind::MergeSelector, "", &self.merge_selectors),
             phase_rows(self.name, StageKind::Hydrator, &self.hydrators),
             rows(self.name, StageKind::Filter, "", &self.filters),

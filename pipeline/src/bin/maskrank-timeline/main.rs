@@ -4,6 +4,7 @@
 mod act;
 mod bench;
 mod components;
+mod explain;
 mod for_you;
 mod setup;
 mod stand_in;
@@ -33,6 +34,8 @@ enum Command {
     List(timelines::ListArguments),
     /// Posts for subscribers of the accounts that the viewer pays, newest first
     Subscribed(timelines::Arguments),
+    /// Say why a post is, or is not, in a viewer's timeline: sources, filters, features, scores, places
+    Explain(explain::Arguments),
     /// Follow, block or mute an account, or ask to see fewer of its posts
     Act(act::Arguments),
     /// Generate a world, or import one from files
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Following(arguments) => arguments.run(TimelineKind::Following),
         Command::List(arguments) => arguments.run(),
         Command::Subscribed(arguments) => arguments.run(TimelineKind::Subscribed),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),
         Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
         Command::Bench(arguments) => bench::run(&arguments),
