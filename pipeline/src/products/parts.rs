@@ -17,7 +17,7 @@ use crate::hydrators::{Authors, InNetworkFlag, RelatedPosts};
 use crate::mixing::filters::{EachPostOnce, SoundConversations};
 use crate::mixing::gates::{HasPosts, NotShownLately, NotTired, WantsPill};
 use crate::mixing::sources::{
-    Ads, Chronological, Edits, NewPostsPill, PeopleToMeet, Prompts, Recommender, TwoHop, Whose,
+    Ads, Chronological, Edits, NewPostsPill, PeopleToMeet, Prompts, RecommendedPeople, Recommender, Whose,
 };
 use crate::mixing::{Item, PeopleKind, each_post, of_posts, single_posts};
 use crate::query_hydrators::{Dismissals, Relations, ServedHistory, StrongestTies, Viewer};
@@ -25,10 +25,6 @@ use crate::side_effects::{
     Announced, ClientEvents, RecordImpressions, RecordServed, RecordVisit, ServedCounters,
 };
 use crate::timeline::{HomeParts, Marshaller as TimelineMarshaller, Timeline};
-
-/// How many followed accounts are asked whom they follow, and for how many each.
-const ASKED: usize = 200;
-const ASKED_FOR: usize = 200;
 
 /// What products are declared from.
 #[derive(Clone, Copy)]
@@ -151,12 +147,13 @@ impl Parts<'_> {
     pub(crate) fn people(&self, kind: PeopleKind) -> CandidatePipeline<Query, Item> {
         let config = &self.config.mixing.people;
         let stores = &self.home.stores;
-        let two_hop = || -> Arc<dyn Recommender> {
-            Arc::new(TwoHop { graph: Arc::clone(&stores.graph), max_asked: ASKED, max_each: ASKED_FOR })
+        let own = || -> Arc<dyn Recommender> {
+            let config = self.config.fetch.recommended_authors.accounts.clone();
+            Arc::new(RecommendedPeople { stores: stores.clone(), config })
         };
         let source = PeopleToMeet {
             kind,
-            recommender: self.home.recommender.clone().unwrap_or_else(two_hop),
+            recommender: self.home.recommender.clone().unwrap_or_else(own),
             users: Arc::clone(&stores.users),
             config: config.clone(),
         };

@@ -37,7 +37,8 @@ pub struct HomeParts {
     pub registry: Arc<Registry>,
     /// The model.
     pub client: Arc<dyn ScorerClient>,
-    /// Who knows accounts that may interest a viewer; without one, the accounts that followed accounts follow.
+    /// Who knows accounts that may interest a viewer; without one, what the recommended-authors
+    /// source knows.
     pub recommender: Option<Arc<dyn Recommender>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,

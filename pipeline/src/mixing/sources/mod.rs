@@ -10,7 +10,7 @@ mod previews;
 mod prompts;
 mod push_to_home;
 mod ranked_posts;
-mod two_hop;
+mod recommended;
 
 pub use ads::Ads;
 pub use chronological::{Chronological, Whose};
@@ -21,4 +21,4 @@ pub use previews::Previews;
 pub use prompts::Prompts;
 pub use push_to_home::PushToHome;
 pub use ranked_posts::RankedPosts;
-pub use two_hop::TwoHop;
+pub use recommended::RecommendedPeople;
