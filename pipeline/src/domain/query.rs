@@ -162,6 +162,8 @@ pub struct ViewerFacts {
     pub impressions: Feature<IdSet<PostId>>,
     /// Posts that were lately served, with what they pass on.
     pub served: Feature<IdSet<PostId>>,
+    /// Posts served to the viewer lately by author, each counted less the longer ago it was.
+    pub served_authors: Feature<Arc<HashMap<UserId, f64>>>,
     /// What the viewer asked to see fewer of.
     pub feedback: Feature<Arc<[Feedback]>>,
     /// The viewer's lists, owned and subscribed.

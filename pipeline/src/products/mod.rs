@@ -9,4 +9,5 @@ mod tests;
 
 pub use for_you::{ForYou, for_you};
 pub use response::{ServedPost, TimelineResponse};
+use scored_posts::MODEL_SCORING;
 pub use scored_posts::scored_posts;

@@ -7,8 +7,8 @@ use crate::config::PipelineConfig;
 use crate::domain::stores::Stores;
 use crate::domain::{Candidate, Query, ScorerClient, SourceKind};
 use crate::engine::{
-    AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline, ScoringPipeline,
-    Source, Step,
+    AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline,
+    ScoringPipeline, Source, Step,
 };
 use crate::features::{BatchPool, FeaturePlan};
 use crate::filters::{
@@ -20,8 +20,8 @@ use crate::filters::{
 use crate::gates::{Away, FollowsSomebody, NotEnoughCached};
 use crate::hydrators::{Authors, Conversations, InNetworkFlag, RelatedPosts, SocialProofs};
 use crate::query_hydrators::{
-    CachedPosts, FeedbackHistory, Impressions, LastVisit, Lists, Relations, ServedPosts, StrongestTies,
-    Viewer, ViewerEmbeddings,
+    CachedPosts, FeedbackHistory, Impressions, LastVisit, Lists, Relations, ServedAuthors, ServedPosts,
+    StrongestTies, Viewer, ViewerEmbeddings,
 };
 use crate::scorers::{Heuristics, Model, WeightedSum};
 use crate::selectors::{
@@ -32,6 +32,9 @@ use crate::sources::{
     Backfill, Cached, HasLists, InNetwork, ListPosts, PopularVideos, RecommendedAuthors, SecondDegree,
     Similar,
 };
+
+/// The name of the scoring pipeline that asks the model.
+pub(super) const MODEL_SCORING: &str = "model_scoring";
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How many posts up a reply's conversation is followed.
@@ -98,28 +101,35 @@ pub fn scored_posts(
     candidate_pipelines.extend(discovery(config, stores));
     candidate_pipelines.extend(fetch.backfill.enabled.then_some(backfill));
 
+    let memory = config.heuristics.diversity.memory_half_life_ms.map(|half_life| ServedAuthors {
+        history: Arc::clone(&history),
+        posts: Arc::clone(&posts),
+        half_life: ms(half_life),
+    });
+    let mut query_hydrators: Vec<Arc<dyn AnyQueryHydrator<Query>>> = vec![
+        Arc::new(Viewer { users: Arc::clone(&users) }),
+        Arc::new(Relations { graph: Arc::clone(&graph) }),
+        Arc::new(StrongestTies { real_graph, limit: config.query.real_graph_limit }),
+        Arc::new(CachedPosts { cache: Arc::clone(&cache), time_to_live: ms(fetch.cache.time_to_live_ms) }),
+        Arc::new(Impressions {
+            history: Arc::clone(&history),
+            window: ms(config.query.impressions_window_ms),
+            limit: config.query.impressions_limit,
+        }),
+        Arc::new(ServedPosts {
+            history: Arc::clone(&history),
+            window: ms(config.query.served_window_ms),
+            per_response: config.query.served_per_response,
+        }),
+        Arc::new(Lists { lists, limit: config.query.list_limit }),
+        Arc::new(LastVisit { history: Arc::clone(&history) }),
+    ];
+    if let Some(memory) = memory {
+        query_hydrators.push(Arc::new(memory));
+    }
+
     RecommendationPipeline {
-        query_hydrators: vec![vec![
-            Arc::new(Viewer { users: Arc::clone(&users) }),
-            Arc::new(Relations { graph: Arc::clone(&graph) }),
-            Arc::new(StrongestTies { real_graph, limit: config.query.real_graph_limit }),
-            Arc::new(CachedPosts {
-                cache: Arc::clone(&cache),
-                time_to_live: ms(fetch.cache.time_to_live_ms),
-            }),
-            Arc::new(Impressions {
-                history: Arc::clone(&history),
-                window: ms(config.query.impressions_window_ms),
-                limit: config.query.impressions_limit,
-            }),
-            Arc::new(ServedPosts {
-                history: Arc::clone(&history),
-                window: ms(config.query.served_window_ms),
-                per_response: config.query.served_per_response,
-            }),
-            Arc::new(Lists { lists, limit: config.query.list_limit }),
-            Arc::new(LastVisit { history: Arc::clone(&history) }),
-        ]],
+        query_hydrators: vec![query_hydrators],
         async_query_hydrators: vec![
             AsyncQueryHydrator::new(
                 Arc::new(FeedbackHistory { feedback, window: days(fatigue.filter_days + fatigue.fade_days) }),
@@ -170,7 +180,7 @@ pub fn scored_posts(
                 })],
                 fail_open: FailOpen::Always,
                 quality_factor: Some(Arc::new(QualityFactor::new(config.scoring.quality_factor))),
-                ..ScoringPipeline::new("model_scoring")
+                ..ScoringPipeline::new(MODEL_SCORING)
             },
             ScoringPipeline {
                 scorers: vec![Arc::new(Heuristics { config: config.heuristics.clone() })],
