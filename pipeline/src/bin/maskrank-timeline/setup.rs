@@ -18,15 +18,6 @@ use maskrank_pipeline::world::{self, LoadedWorld, WorldConfig};
 
 use crate::stand_in::StandIn;
 
-/// The released model's configuration; its weights were never released.
-const PRODUCTION_CONFIG: &str = include_str!("../../../../models/production/config.yaml");
-const PRODUCTION_WIDTHS: Widths = Widths {
-    continuous: 2117,
-    binary: 59,
-    user_embedding: 200,
-    user_eng_embedding: 200,
-    author_embedding: 200,
-};
 /// Seed of the weights that take the place of trained ones.
 const WEIGHTS_SEED: u64 = 1;
 /// Limits for a person at a terminal, whose machine may be slow: in milliseconds.
@@ -78,8 +69,8 @@ impl ModelArguments {
         let model = match self.model.as_str() {
             "none" => return Ok(Arc::new(StandIn::new(registry, ModelInputs::PRODUCTION))),
             "seeded" => {
-                let config = ModelConfig::from_yaml(PRODUCTION_CONFIG, "production config")?;
-                Model::seeded(config, PRODUCTION_WIDTHS, WEIGHTS_SEED)?
+                // The released model's configuration; its weights were never released.
+                Model::seeded(ModelConfig::production()?, Widths::PRODUCTION, WEIGHTS_SEED)?
             }
             folder => Model::open(folder)?,
         };
