@@ -198,6 +198,8 @@ pub struct ViewerFacts {
     pub served: Feature<IdSet<PostId>>,
     /// Modules and prompts that the viewer closed.
     pub dismissals: Feature<Arc<[Dismissal]>>,
+    /// Posts served to the viewer lately by author, each counted less the longer ago it was.
+    pub served_authors: Feature<Arc<HashMap<UserId, f64>>>,
     /// What the viewer asked to see fewer of.
     pub feedback: Feature<Arc<[Feedback]>>,
     /// The viewer's lists, owned and subscribed.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::chronological::news;
 use super::parts::{Names, Parts, optional};
-use super::{TimelineResponse, scored_posts};
+use super::{MODEL_SCORING, TimelineResponse, scored_posts};
 use crate::config::PipelineConfig;
 use crate::domain::stores::{PostStore, Stores, UserStore};
 use crate::domain::{Candidate, Clock, PostId, Query, RequestFacts, ScorerClient, UserId};
 use crate::engine::{
-    CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, Inspection, Mixed, MixerChoice,
-    MixerPipeline, Product, RecommendationPipeline, Report, Selector,
+    CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, Inspection, Inspector, Mixed, MixerChoice,
+    MixerPipeline, Product, RecommendationPipeline, Report, Selector, Sighting, StageKind,
 };
 use crate::explain::{Asked, Explanation, Logged, RequestLog, inspect};
 use crate::features::{FamilyTime, FeaturePlan, Registry, RegistryError};
@@ -292,6 +292,30 @@ impl ForYou {
         };
         let (seen, mixed) = (of_ranking.sightings(), of_mixer.sightings());
         asked.explain(&seen, &mixed, &run.report(), query.as_deref(), shown.as_deref().map_err(Clone::clone))
+    }
+
+    /// The candidates that the model would be asked about for a request now, with the query and what it would say: for
+    /// training records. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`ForYou::answer`].
+    pub async fn scored(
+        &self,
+        viewer: UserId,
+        request: RequestFacts,
+    ) -> Result<(Arc<Query>, Vec<Candidate>), Failure> {
+        let everything = Inspector::new(|_: &Candidate| true, |candidate| candidate.score);
+        let run = self.engine.start_inspected(Inspection::dry().watched_by(&everything));
+        let query = Arc::new(Query::new(viewer, self.engine.clock().now(), request));
+        let outcome = self.ranking.run(&run, query).await?;
+        let by_model = |sighting: &Sighting<Candidate>| {
+            sighting.stage == StageKind::ScoringPipeline
+                && sighting.pipeline == MODEL_SCORING
+                && sighting.candidate.scored_at == Some(outcome.served.query.now)
+        };
+        let seen = everything.sightings().into_iter();
+        let scored = seen.filter(by_model).map(|sighting| sighting.candidate).collect();
+        Ok((Arc::clone(&outcome.served.query), scored))
     }
 
     /// Ranks a timeline for a viewer, now, as a plain list of posts.

@@ -14,6 +14,7 @@ pub(crate) use for_you::declare_for_you;
 pub use for_you::{ForYou, for_you};
 pub(crate) use parts::{Names, Parts};
 pub use response::{ServedPost, TimelineResponse};
+use scored_posts::MODEL_SCORING;
 pub use scored_posts::scored_posts;
 
 /// How many posts up a reply's conversation is followed.

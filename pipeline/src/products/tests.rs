@@ -308,3 +308,35 @@ async fn a_source_of_rubbish_leaves_the_rest_as_it_was() {
     assert_eq!(clean, with_rubbish);
     assert_eq!(removed_with, removed + 12, "all of it accounted for");
 }
+
+#[tokio::test]
+async fn authors_served_lately_rank_lower_when_that_is_remembered() {
+    let mut remembering = config();
+    remembering.heuristics.diversity.memory_half_life_ms = Some(3_600_000);
+    for (config, lowers) in [(remembering, true), (config(), false)] {
+        let world = world_with(&config, Answer::Rows);
+        let diversity = async |author: u64| {
+            let response = world.serve_fresh().await;
+            let best = response.posts.iter().find(|post| post.author_id.0 == author).expect("is served");
+            let factor = best.reasons.iter().find_map(|why| why.strip_prefix("author_diversity x"));
+            factor.map_or(1.0, |factor| factor.parse::<f64>().expect("a number"))
+        };
+        let first = diversity(12).await;
+        let second = diversity(12).await;
+        assert_eq!(first, 1.0);
+        assert_eq!(second < 0.9, lowers, "{second}");
+        if lowers {
+            world.clock.advance(Duration::from_secs(40 * 3_600));
+            // Posts grow too old in the meantime: one that was not there then.
+            world.stores.add(&crate::domain::Post { ..recent(&world, 12) }, 0);
+            assert_eq!(diversity(12).await, 1.0, "forgotten after forty half-lives");
+        }
+    }
+}
+
+/// A post of `author` of the last minute.
+fn recent(world: &World, author: u64) -> crate::domain::Post {
+    let at = crate::domain::Clock::now(&*world.clock) - Duration::from_secs(60);
+    let id = PostId(PostId::at(at).0 + author);
+    crate::domain::Post { id, author: UserId(author), created_at: at, conversation: id, ..Default::default() }
+}

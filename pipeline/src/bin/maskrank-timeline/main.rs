@@ -6,6 +6,7 @@ mod bench;
 mod components;
 mod explain;
 mod for_you;
+mod records;
 mod setup;
 mod stand_in;
 mod timelines;
@@ -41,6 +42,8 @@ enum Command {
     /// Generate a world, or import one from files
     #[command(subcommand)]
     World(cli::WorldCommand),
+    /// Write training records: all features of what the model would be asked about, with labels
+    Records(records::Arguments),
     /// Measure requests: how long each stage takes, in a closed or an open loop
     Bench(bench::Arguments),
     /// List the components of the pipelines and the feature families, in the order of execution
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),
         Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
+        Command::Records(arguments) => records::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Components(arguments) => components::run(&arguments),
     };
