@@ -81,7 +81,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
 
     async fn fetch(&self, run: &Arc<Run>, query: &Arc<Q>, earlier: Arc<Vec<C>>) -> Result<Vec<C>, Failure> {
         let place = Place { pipeline: self.name, stage: StageKind::Source, component: self.source.name() };
-        let quality = self.quality_factor.as_ref().map_or(1.0, |factor| factor.value());
+        let quality = run.quality(self.name, self.quality_factor.as_ref());
         let (source, query) = (Arc::clone(&self.source), Arc::clone(query));
         let scope_run = Arc::clone(run);
         let work =
@@ -90,6 +90,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
         match &result {
             Ok(candidates) => {
                 let kept = candidates.len();
+                run.show(place, candidates);
                 run.note(place, Status::Done, latency, Flow { kept, ..Flow::default() });
             }
             Err(failure) => run.note_failure(place, failure, latency, 0),

@@ -88,6 +88,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate, R> MixerPipeline<Q, C, R> {
         let mut served = Served { query, selected, removed };
         let response = (self.marshaller)(&served);
         late.join_before(run, Step::SideEffects, &mut served.query).await;
+        run.keep_query(self.name, &served.query);
         let served = Arc::new(served);
         run_side_effects(run, self.name, &self.side_effects, &served).await?;
         Ok(Mixed { response, served })

@@ -135,6 +135,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
             return Err(Failure::misconfigured(self.name, problem));
         }
         late.join_before(run, Step::SideEffects, &mut query).await;
+        run.keep_query(self.name, &query);
         let served = Arc::new(Served { query, selected, removed });
         run_side_effects(run, self.name, &self.side_effects, &served).await?;
         Ok(Outcome { served, report: run.report() })

@@ -61,7 +61,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
             Err(failure) => (Err(failure), candidates),
         };
         let latency = clock.monotonic().saturating_sub(started);
-        if let Some(factor) = &self.quality_factor {
+        if let Some(factor) = self.quality_factor.as_ref().filter(|_| !run.inspection().is_dry()) {
             factor.observe(result.as_ref().map(|_| ()), latency, clock.now());
         }
         match result {
@@ -81,7 +81,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         if self.selectors.is_empty() {
             return Ok((0..candidates.len()).collect());
         }
-        let quality = self.quality_factor.as_ref().map_or(1.0, |factor| factor.value());
+        let quality = run.quality(self.name, self.quality_factor.as_ref());
         let stage = StageKind::ScoringSelector;
         run_selectors(run, self.name, stage, &self.selectors, query, candidates, quality)
             .map(|(choice, _)| choice.result)
@@ -97,7 +97,10 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         chosen: &[usize],
     ) -> (Result<usize, Failure>, Vec<C>) {
         let mut slots: Vec<Option<C>> = candidates.into_iter().map(Some).collect();
-        let picked = chosen.iter().filter_map(|&index| slots[index].take()).collect();
+        let picked: Vec<C> = chosen.iter().filter_map(|&index| slots[index].take()).collect();
+        let chosen_for =
+            Place { pipeline: self.name, stage: StageKind::ScoringSelector, component: self.name };
+        run.show(chosen_for, &picked);
         let scored = async {
             let stage = StageKind::ScoringHydrator;
             let hydrated = run_hydrators(run, self.name, stage, &self.hydrators, query, picked).await?;
@@ -108,7 +111,10 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
                 for (&index, candidate) in chosen.iter().zip(scored) {
                     slots[index] = Some(candidate);
                 }
-                (Ok(chosen.len()), slots.into_iter().flatten().collect())
+                let candidates: Vec<C> = slots.into_iter().flatten().collect();
+                let (stage, component) = (StageKind::ScoringPipeline, self.name);
+                run.show(Place { pipeline: self.name, stage, component }, &candidates);
+                (Ok(chosen.len()), candidates)
             }
             Err(failure) => (Err(failure), slots.into_iter().flatten().collect()),
         }

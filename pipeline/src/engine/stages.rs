@@ -57,7 +57,7 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     let mut all = Arc::unwrap_or_clone(earlier);
     for (pipeline, (result, latency)) in pipelines.iter().zip(results) {
         let place = Place { pipeline: parent, stage, component: pipeline.name };
-        if let Some(factor) = &pipeline.quality_factor {
+        if let Some(factor) = pipeline.quality_factor.as_ref().filter(|_| !run.inspection().is_dry()) {
             factor.observe(result.as_ref().map(|_| ()), latency, clock.now());
         }
         match result {
@@ -213,6 +213,7 @@ pub(super) fn run_filters<Q: PipelineQuery, C: PipelineCandidate>(
             Err(Failure::misconfigured(filter.name(), problem))
         });
         let verdicts = verdicts.inspect_err(|failure| run.note_failure(place, failure, latency, entered))?;
+        run.inspection().show_verdicts(place.spot(), &candidates, &verdicts);
         let mut kept = Vec::with_capacity(entered);
         for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
             match verdict {
@@ -277,8 +278,17 @@ pub(super) fn select<Q: PipelineQuery, C: PipelineCandidate>(
     removed: &mut Vec<Removed<C>>,
 ) -> Result<Vec<C>, Failure> {
     let (choice, dropped_by) = run_selectors(run, pipeline, stage, selectors, query, &candidates, 1.0)?;
+    let place = Place { pipeline, stage, component: "selection" };
+    if run.inspection().is_watched() {
+        run.inspection().show_left_out(place.spot(), &candidates, &|index| {
+            let dropped = choice.dropped.iter().position(|other| *other == index);
+            let not_selected = || choice.remaining.contains(&index).then_some(("selection", "not_selected"));
+            dropped.map(|position| (dropped_by[position], "dropped")).or_else(not_selected)
+        });
+    }
     let mut pool: Vec<Option<C>> = candidates.into_iter().map(Some).collect();
-    let selected = choice.result.iter().filter_map(|&index| pool[index].take()).collect();
+    let selected: Vec<C> = choice.result.iter().filter_map(|&index| pool[index].take()).collect();
+    run.show(place, &selected);
     for (&index, by) in choice.dropped.iter().zip(dropped_by) {
         removed.extend(pool[index].take().map(|candidate| Removed { candidate, stage, by, rule: "dropped" }));
     }
@@ -301,6 +311,9 @@ pub(super) async fn run_side_effects<Q: PipelineQuery, C: PipelineCandidate>(
     side_effects: &[Arc<dyn SideEffect<Q, C>>],
     served: &Arc<Served<Q, C>>,
 ) -> Result<(), Failure> {
+    if run.inspection().is_dry() {
+        return Ok(());
+    }
     let start = |effect: &Arc<dyn SideEffect<Q, C>>| {
         let (effect, served) = (Arc::clone(effect), Arc::clone(served));
         async move { effect.run(&served).await }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::placement::{Layout, Part};
 use super::registry::Placed;
 use super::rows::Columns;
-use super::{Registry, RegistryError, Rows};
+use super::{Level, Registry, RegistryError, Rows};
 use crate::domain::stores::EmbeddingStore;
 use crate::domain::{
     Candidate, Clock, DenseEmbedding, Feature, FeatureBatch, ModelInputs, Query, RequestColumns,
@@ -26,6 +26,19 @@ pub struct FamilyTime {
     pub failures: u64,
     /// How long that took.
     pub total: Duration,
+}
+
+/// One family's features of one candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FamilyValues {
+    /// The family.
+    pub family: &'static str,
+    /// What it holds.
+    pub about: &'static str,
+    /// Of the request or of the candidate.
+    pub level: Level,
+    /// Names and values, in the order of their slots.
+    pub values: Vec<(String, f32)>,
 }
 
 /// Computes the features that the loaded model reads.
@@ -109,6 +122,62 @@ impl FeaturePlan {
                 Ok(())
             });
         }
+    }
+
+    /// Every feature of one candidate that the model reads, by family; the embeddings come last.
+    pub fn values(&self, query: &Query, candidate: &Candidate) -> Vec<FamilyValues> {
+        let mut batch = FeatureBatch::default();
+        self.fill(query, std::slice::from_ref(candidate), &mut batch);
+        let names = [self.registry.continuous_names(), self.registry.binary_names()];
+        let mut all: Vec<FamilyValues> = Vec::new();
+        for (placed, part) in self.registry.placed.iter().zip(&self.layout.parts) {
+            let mut values = Vec::new();
+            for (names, slots, columns, once, each, of_request) in [
+                (
+                    names[0],
+                    &placed.continuous,
+                    &part.continuous,
+                    &batch.request_continuous,
+                    &batch.continuous,
+                    part.continuous_once,
+                ),
+                (
+                    names[1],
+                    &placed.binary,
+                    &part.binary,
+                    &batch.request_binary,
+                    &batch.binary,
+                    part.binary_once,
+                ),
+            ] {
+                let matrix = if of_request { once } else { each };
+                let names = names[slots.clone()].iter();
+                values
+                    .extend(names.zip(&matrix[columns.clone()]).map(|(name, value)| (name.clone(), *value)));
+            }
+            if !values.is_empty() {
+                let (family, about) = (placed.family.name(), placed.family.about());
+                all.push(FamilyValues { family, about, level: placed.family.level(), values });
+            }
+        }
+        let named = |name: &'static str, values: &[f32]| {
+            values.iter().enumerate().map(|(i, value)| (format!("{name}.{i}"), *value)).collect::<Vec<_>>()
+        };
+        for (family, about, level, values) in [
+            ("user_embedding", "whom the viewer follows", Level::Request, &batch.user_embedding),
+            (
+                "user_engagement_embedding",
+                "what the viewer engages with",
+                Level::Request,
+                &batch.user_engagement_embedding,
+            ),
+            ("author_embedding", "by whom the author is followed", Level::Candidate, &batch.author_embedding),
+        ] {
+            if !values.is_empty() {
+                all.push(FamilyValues { family, about, level, values: named(family, values) });
+            }
+        }
+        all
     }
 
     fn timed(&self, counters: &Counters, work: impl FnOnce() -> Result<(), Failure>) {

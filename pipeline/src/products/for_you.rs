@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{TimelineResponse, scored_posts};
 use crate::config::PipelineConfig;
-use crate::domain::stores::{Stores, UserStore};
-use crate::domain::{Candidate, Clock, Query, RequestFacts, ScorerClient, UserId};
+use crate::domain::stores::{PostStore, Stores, UserStore};
+use crate::domain::{Candidate, Clock, PostId, Query, RequestFacts, ScorerClient, UserId};
 use crate::engine::{
-    CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, Mixed, MixerChoice, MixerPipeline, Product,
-    RecommendationPipeline, Report,
+    CandidatePipeline, ComponentRow, Engine, FailOpen, Failure, Inspection, Mixed, MixerChoice,
+    MixerPipeline, Product, RecommendationPipeline, Report,
 };
+use crate::explain::{Asked, Explanation, Logged, RequestLog, inspect};
 use crate::features::{FamilyTime, FeaturePlan, Registry, RegistryError};
 use crate::filters::{AuthorVisibility, OutOfNetworkSafety, ProofRule, SocialContext, Subscriptions};
 use crate::gates::KnownViewer;
@@ -30,6 +31,8 @@ pub struct ForYou {
     users: Arc<dyn UserStore>,
     ranking: Arc<RecommendationPipeline<Query, Candidate>>,
     plan: Arc<FeaturePlan>,
+    posts: Arc<dyn PostStore>,
+    log: RequestLog,
 }
 
 /// Declares For You.
@@ -105,7 +108,9 @@ pub fn for_you(
         gates: vec![Arc::new(KnownViewer { users: Arc::clone(&stores.users) })],
         mixers: vec![MixerChoice { applies: |_| true, mixer }],
     };
-    Ok(ForYou { engine, product, ranking, plan, users })
+    let posts = Arc::clone(&stores.posts);
+    let log = RequestLog::new(config.query.explainable_requests);
+    Ok(ForYou { engine, product, ranking, plan, users, posts, log })
 }
 
 impl ForYou {
@@ -119,11 +124,59 @@ impl ForYou {
         request: RequestFacts,
     ) -> Result<(Mixed<Query, Item, Timeline>, Report), Failure> {
         let run = self.engine.start();
-        let query = Arc::new(Query::new(viewer, self.engine.clock().now(), request));
+        let now = self.engine.clock().now();
+        let query = Arc::new(Query::new(viewer, now, request.clone()));
         let mut mixed = self.product.run(&run, query).await?;
         let report = run.report();
+        self.log.push(Logged { viewer, now, request, recording: run.recording() });
         mixed.response.missing = report.failures();
         Ok((mixed, report))
+    }
+
+    /// Why a post is, or is not, in the timeline that a request would be answered with now. Changes nothing.
+    pub async fn explain(&self, viewer: UserId, request: RequestFacts, post: PostId) -> Explanation {
+        self.explain_as(viewer, request, post, None).await
+    }
+
+    /// Why a post was, or was not, in the viewer's answer to a request of this id: the request is run again with its own
+    /// moment, query and quality factors, over posts and counts as they are. None when the request is no longer known.
+    pub async fn explain_served(&self, viewer: UserId, request_id: u64, post: PostId) -> Option<Explanation> {
+        let logged = self.log.find(viewer, request_id)?;
+        Some(self.explain_as(viewer, logged.request.clone(), post, Some(logged)).await)
+    }
+
+    async fn explain_as(
+        &self,
+        viewer: UserId,
+        request: RequestFacts,
+        post: PostId,
+        logged: Option<Logged>,
+    ) -> Explanation {
+        let (of_ranking, of_mixer) = inspect(post);
+        let mut inspection = Inspection::dry().watched_by(&of_ranking).watched_by(&of_mixer);
+        let now = logged.as_ref().map_or_else(|| self.engine.clock().now(), |logged| logged.now);
+        let is_replay = logged.is_some();
+        if let Some(logged) = logged {
+            inspection = inspection.replaying(logged.recording);
+        }
+        let run = self.engine.start_inspected(inspection);
+        let mixed = self.product.run(&run, Arc::new(Query::new(viewer, now, request))).await;
+        let shown = mixed.map_err(|failure| failure.to_string()).map(|mixed| {
+            let posts = mixed.served.selected.iter().flat_map(Item::all_posts);
+            posts.map(|shown| (shown.candidate.post_id, shown.candidate.original_id())).collect::<Vec<_>>()
+        });
+        let query = run.recording().query::<Query>(self.ranking.name);
+        let asked = Asked {
+            viewer,
+            post,
+            now,
+            is_replay,
+            stored: self.posts.get(post),
+            ranking: &self.ranking,
+            plan: &self.plan,
+        };
+        let (seen, mixed) = (of_ranking.sightings(), of_mixer.sightings());
+        asked.explain(&seen, &mixed, &run.report(), query.as_deref(), shown.as_deref().map_err(Clone::clone))
     }
 
     /// Ranks a timeline for a viewer, now, as a plain list of posts.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{CursorCodec, Deed, Timeline, TimelineError, TimelineRequest};
 use crate::config::PipelineConfig;
 use crate::domain::stores::Stores;
-use crate::domain::{Ad, Clock, Cursor, Query, RequestFacts, ScorerClient, TimelineKind, UserId};
+use crate::domain::{Ad, Clock, Cursor, PostId, Query, RequestFacts, ScorerClient, TimelineKind, UserId};
 use crate::engine::{ComponentRow, Engine, Failure, Mixed, Report};
+use crate::explain::Explanation;
 use crate::features::{Registry, RegistryError};
 use crate::mixing::Item;
 use crate::products::{ForYou, for_you};
@@ -121,6 +122,30 @@ impl Home {
         let deed = Deed::open(&self.parts.key, viewer, token)?;
         deed.clone().carry_out(&self.parts.stores, viewer, self.parts.clock.now())?;
         Ok(deed)
+    }
+
+    /// Why a post is, or is not, on the page that a request for For You would be answered with now. Changes nothing.
+    ///
+    /// # Errors
+    /// The request is refused; see [`TimelineError`].
+    pub async fn explain(
+        &self,
+        request: TimelineRequest,
+        post: PostId,
+    ) -> Result<Explanation, TimelineError> {
+        let (viewer, timeline) = (request.viewer, request.product);
+        if timeline != TimelineKind::ForYou {
+            let why = format_args!("{timeline} ranks nothing: only For You is explained");
+            return Err(Failure::rejected("explain", why).into());
+        }
+        let facts = self.facts(request)?;
+        Ok(self.for_you.explain(viewer, facts, post).await)
+    }
+
+    /// Why a post was, or was not, on the page that a viewer's earlier request for For You was answered with; none when
+    /// that request is no longer known.
+    pub async fn explain_served(&self, viewer: UserId, request_id: u64, post: PostId) -> Option<Explanation> {
+        self.for_you.explain_served(viewer, request_id, post).await
     }
 
     /// The constants.

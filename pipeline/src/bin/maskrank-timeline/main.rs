@@ -4,6 +4,7 @@
 mod act;
 mod bench;
 mod components;
+mod explain;
 mod for_you;
 mod setup;
 mod stand_in;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Rank a viewer's timeline
     ForYou(for_you::Arguments),
+    /// Say why a post is, or is not, in a viewer's timeline: sources, filters, features, scores, places
+    Explain(explain::Arguments),
     /// Follow, block or mute an account, or ask to see fewer of its posts
     Act(act::Arguments),
     /// Generate a world, or import one from files
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let outcome = match Arguments::parse().command {
         Command::ForYou(arguments) => for_you::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),
         Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
         Command::Bench(arguments) => bench::run(&arguments),
