@@ -16,9 +16,9 @@ use maskrank_pipeline::domain::{
     RequestFacts, ScorerClient, ScorerError, SourceKind, SuggestKind, Task, UserId,
 };
 use maskrank_pipeline::features::{FeaturePlan, Registry, families};
-use maskrank_pipeline::products::for_you;
 use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
+use maskrank_pipeline::timeline::{Home, HomeParts};
 use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
 
 const USERS: u32 = 10_000;
@@ -58,7 +58,17 @@ fn requests(criterion: &mut Criterion) {
     let client = Arc::new(Silent(registry.request_columns(ModelInputs::PRODUCTION)));
     let mut config = PipelineConfig::default();
     config.fetch.cache.max_posts = 0;
-    let product = for_you(&config, &stores, registry, client, clock, &Key::new([0; 32])).expect("declared");
+    let parts = HomeParts {
+        stores,
+        ads: Arc::new([]),
+        registry,
+        client,
+        recommender: None,
+        clock,
+        key: Key::new([0; 32]),
+    };
+    let home = Home::new(config, parts).expect("declared");
+    let product = home.for_you();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     let served = runtime.block_on(product.serve(UserId(1), RequestFacts::default())).expect("served");
     assert!(served.0.missing.is_empty(), "{:?}", served.0.missing);

@@ -74,6 +74,12 @@ impl Engine {
         Arc::new(Self { clock, config, metrics: Metrics::new(), background: Arc::default() })
     }
 
+    /// The same engine with other limits: clock, metrics and side effects under way are shared.
+    pub fn reconfigured(&self, config: EngineConfig) -> Arc<Self> {
+        let (clock, metrics) = (Arc::clone(&self.clock), self.metrics.clone());
+        Arc::new(Self { clock, config, metrics, background: Arc::clone(&self.background) })
+    }
+
     /// The clock that everything is timed and aged by.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock

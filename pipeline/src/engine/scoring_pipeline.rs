@@ -50,12 +50,13 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         parent: &'static str,
         query: &Arc<Q>,
         candidates: Vec<C>,
+        quality: f64,
     ) -> Result<Vec<C>, Failure> {
         let place = Place { pipeline: parent, stage: StageKind::ScoringPipeline, component: self.name };
         let clock = run.engine().clock();
         let started = clock.monotonic();
         let entered = candidates.len();
-        let chosen = self.choose(run, query, &candidates);
+        let chosen = self.choose(run, query, &candidates, quality);
         let (result, candidates) = match chosen {
             Ok(chosen) => self.score(run, query, candidates, &chosen).await,
             Err(failure) => (Err(failure), candidates),
@@ -76,12 +77,12 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         }
     }
 
-    fn choose(&self, run: &Run, query: &Q, candidates: &[C]) -> Result<Vec<usize>, Failure> {
+    fn choose(&self, run: &Run, query: &Q, candidates: &[C], parents: f64) -> Result<Vec<usize>, Failure> {
         run_gates(run, self.name, &self.gates, query, candidates)?;
         if self.selectors.is_empty() {
             return Ok((0..candidates.len()).collect());
         }
-        let quality = run.quality(self.name, self.quality_factor.as_ref());
+        let quality = parents * run.quality(self.name, self.quality_factor.as_ref());
         let stage = StageKind::ScoringSelector;
         run_selectors(run, self.name, stage, &self.selectors, query, candidates, quality)
             .map(|(choice, _)| choice.result)

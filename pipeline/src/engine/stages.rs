@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use super::hydrator::Updates;
 use super::run::{Flow, Place, Run};
 use super::{
-    AnyHydrator, AnyScorer, CandidatePipeline, Choice, Failure, Filter, Gate, Mode, PipelineCandidate,
-    PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status, Verdict,
+    AnyHydrator, AnyScorer, CandidatePipeline, Choice, Decorator, Failure, Filter, Gate, Mode,
+    PipelineCandidate, PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status, Verdict,
 };
 
 /// One after the other; the first closed one is the failure.
@@ -42,6 +42,7 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     query: &Arc<Q>,
     earlier: Vec<C>,
     removed: &mut Vec<Removed<C>>,
+    quality: f64,
 ) -> Result<Vec<C>, Failure> {
     if pipelines.is_empty() {
         return Ok(earlier);
@@ -50,7 +51,7 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     let clock = run.engine().clock();
     let timed = pipelines.iter().map(|pipeline| async {
         let started = clock.monotonic();
-        let result = pipeline.run(run, Arc::clone(query), Arc::clone(&earlier)).await;
+        let result = pipeline.run(run, Arc::clone(query), Arc::clone(&earlier), quality).await;
         (result, clock.monotonic().saturating_sub(started))
     });
     let results = join_all(timed).await;
@@ -232,6 +233,29 @@ pub(super) fn run_filters<Q: PipelineQuery, C: PipelineCandidate>(
     Ok(candidates)
 }
 
+/// One after the other. A decorator that panics leaves its candidates plain, or half decorated, but there.
+pub(super) fn run_decorators<Q: PipelineQuery, C: PipelineCandidate>(
+    run: &Run,
+    pipeline: &'static str,
+    decorators: &[Arc<dyn Decorator<Q, C>>],
+    query: &Q,
+    candidates: &mut [C],
+) {
+    for decorator in decorators {
+        let place = Place { pipeline, stage: StageKind::Decorator, component: decorator.name() };
+        if candidates.is_empty() || !decorator.enabled(query) {
+            run.note(place, Status::Disabled, Duration::ZERO, Flow::default());
+            continue;
+        }
+        let entered = candidates.len();
+        let (done, latency) = run.call(place, || decorator.decorate(query, candidates));
+        match done {
+            Ok(()) => run.note(place, Status::Done, latency, Flow { entered, kept: entered, removed: 0 }),
+            Err(failure) => run.note_failure(place, &failure, latency, entered),
+        }
+    }
+}
+
 /// One after the other on one choice over `pool`; also says which selector dropped each dropped candidate.
 pub(super) fn run_selectors<Q: PipelineQuery, C: PipelineCandidate>(
     run: &Run,
@@ -323,6 +347,10 @@ pub(super) async fn run_side_effects<Q: PipelineQuery, C: PipelineCandidate>(
         if !effect.enabled(served) {
             run.note(place, Status::Disabled, Duration::ZERO, Flow::default());
             continue;
+        }
+        let (announced, latency) = run.call(place, || effect.announce(served));
+        if let Err(failure) = announced {
+            run.note_failure(place, &failure, latency, 0);
         }
         if effect.mode() == Mode::Background {
             run.start_background(place, start(effect));

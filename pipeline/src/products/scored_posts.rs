@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::MAX_ANCESTORS;
 use crate::config::PipelineConfig;
 use crate::domain::stores::Stores;
 use crate::domain::{Candidate, Query, ScorerClient, SourceKind};
@@ -20,22 +21,20 @@ use crate::filters::{
 use crate::gates::{Away, FollowsSomebody, NotEnoughCached};
 use crate::hydrators::{Authors, Conversations, InNetworkFlag, RelatedPosts, SocialProofs};
 use crate::query_hydrators::{
-    CachedPosts, FeedbackHistory, Impressions, LastVisit, Lists, Relations, ServedPosts, StrongestTies,
+    CachedPosts, FeedbackHistory, Impressions, LastVisit, Lists, Relations, ServedHistory, StrongestTies,
     Viewer, ViewerEmbeddings,
 };
 use crate::scorers::{Heuristics, Model, WeightedSum};
 use crate::selectors::{
     AppendRemaining, BestOutOfNetworkPerAuthor, DropDuplicates, NetworkCaps, ScoringCandidates, SortByScore,
 };
-use crate::side_effects::{CacheScoredPosts, RecordImpressions};
+use crate::side_effects::CacheScoredPosts;
 use crate::sources::{
     Backfill, Cached, HasLists, InNetwork, ListPosts, PopularVideos, RecommendedAuthors, SecondDegree,
     Similar,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How many posts up a reply's conversation is followed.
-const MAX_ANCESTORS: usize = 10;
 /// How many engagements of a post are searched for social proof, and how many accounts are named of a kind.
 const PROOF_ENGAGEMENTS: usize = 500;
 const PROOF_NAMED: usize = 10;
@@ -112,9 +111,12 @@ pub fn scored_posts(
                 window: ms(config.query.impressions_window_ms),
                 limit: config.query.impressions_limit,
             }),
-            Arc::new(ServedPosts {
+            // Known already when a mixer asks.
+            Arc::new(ServedHistory {
                 history: Arc::clone(&history),
+                announced: Arc::default(),
                 window: ms(config.query.served_window_ms),
+                moment: ms(config.query.served_window_ms),
                 per_response: config.query.served_per_response,
             }),
             Arc::new(Lists { lists, limit: config.query.list_limit }),
@@ -193,10 +195,8 @@ pub fn scored_posts(
             Arc::new(NetworkCaps { config: config.selection.clone() }),
             Arc::new(AppendRemaining),
         ],
-        side_effects: vec![
-            Arc::new(CacheScoredPosts { cache, max_posts: fetch.cache.max_posts }),
-            Arc::new(RecordImpressions { history }),
-        ],
+        quality_factor: Some(Arc::new(QualityFactor::new(config.ranking.quality_factor))),
+        side_effects: vec![Arc::new(CacheScoredPosts { cache, max_posts: fetch.cache.max_posts })],
         ..RecommendationPipeline::new("scored_posts")
     }
 }

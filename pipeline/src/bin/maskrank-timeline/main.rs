@@ -8,10 +8,12 @@ mod explain;
 mod for_you;
 mod setup;
 mod stand_in;
+mod timelines;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use maskrank_pipeline::domain::TimelineKind;
 use maskrank_pipeline::world::cli;
 
 /// Ranks timelines: candidates, hydration, filters, the Heavy Ranker, selection.
@@ -26,6 +28,12 @@ struct Arguments {
 enum Command {
     /// Rank a viewer's timeline
     ForYou(for_you::Arguments),
+    /// Posts of followed accounts, newest first
+    Following(timelines::Arguments),
+    /// Posts of a list's members, newest first
+    List(timelines::ListArguments),
+    /// Posts for subscribers of the accounts that the viewer pays, newest first
+    Subscribed(timelines::Arguments),
     /// Say why a post is, or is not, in a viewer's timeline: sources, filters, features, scores, places
     Explain(explain::Arguments),
     /// Follow, block or mute an account, or ask to see fewer of its posts
@@ -49,6 +57,9 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let outcome = match Arguments::parse().command {
         Command::ForYou(arguments) => for_you::run(&arguments),
+        Command::Following(arguments) => arguments.run(TimelineKind::Following),
+        Command::List(arguments) => arguments.run(),
+        Command::Subscribed(arguments) => arguments.run(TimelineKind::Subscribed),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),
         Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),

@@ -7,11 +7,11 @@ use crate::mixing::Item;
 
 /// Removes a conversation that is neither a reply under its parent, which starts the conversation, nor a reply under the
 /// conversation's first post and one between the two.
-pub struct ValidConversations;
+pub struct SoundConversations;
 
-component!(ValidConversations, "valid_conversations", "removes conversations with a hole in them");
+component!(SoundConversations, "sound_conversations", "removes conversations with a hole in them");
 
-impl Filter<Query, Item> for ValidConversations {
+impl Filter<Query, Item> for SoundConversations {
     fn judge(&self, _query: &Query, items: &[Item]) -> Vec<Verdict> {
         items.iter().map(|item| Verdict::remove_if(!is_valid(item), "hole_in_conversation")).collect()
     }
