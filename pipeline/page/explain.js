@@ -60,7 +60,7 @@ function scored(scoring) {
     section("What the model expects of you", make("ul", { class: "bars probabilities" },
       ...probabilities.map(([task, share]) => bar(words(task), percent(share), share, NEGATIVE.has(task))))),
     section("What the sum was multiplied with", scoring.factors.length
-      ? make("ul", { class: "bars factors" }, ...scoring.factors.map(({ name, value }) => bar(words(name), `× ${number(value)}`, value / highest, value < 1)))
+      ? make("ul", { class: "bars factors" }, ...scoring.factors.map(({ name, value }) => bar(words(name), `× ${number(value)}`, value / highest)))
       : make("p", { class: "note" }, "Nothing.")),
   ];
 }
