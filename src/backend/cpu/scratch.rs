@@ -22,6 +22,14 @@ pub(super) struct Scratch<O> {
 }
 
 impl<O: Element> Scratch<O> {
+    /// Bytes of all.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.sums.as_slice())
+            + size_of_val(self.a.as_slice())
+            + size_of_val(self.b.as_slice())
+            + (self.row.len() + self.dense.len()) * size_of::<f32>()
+    }
+
     pub(super) fn new<K: Kernel<Operand = O>>(program: &Program<K>, capacity: usize) -> Result<Self> {
         Self::sized::<K>(capacity, program.widest, program.featurize.dense_width())
     }

@@ -6,6 +6,7 @@
 //! buffers and bind groups exist from the start.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wgpu::{
     BindGroup, BindingResource, Buffer, BufferBinding, BufferDescriptor, BufferUsages, CommandEncoder,
@@ -13,9 +14,9 @@ use wgpu::{
     SubmissionIndex,
 };
 
-use crate::{Result, Scores, Status};
+use crate::{Backend, Result, Scores, Status};
 
-use super::super::{Call, Lane};
+use super::super::{Call, DeviceCall, Lane};
 use super::executor::{Constants, WgpuExecutor};
 use super::mapping::Mapping;
 use super::params::FeaturizeParams;
@@ -65,6 +66,10 @@ pub(crate) struct WgpuLane {
     words: Vec<u32>,
     bytes: Vec<u8>,
     timing: Option<Timing>,
+    /// Device memory of the lane, bytes.
+    device_bytes: usize,
+    /// Time that the last call spent on moving features into mapped memory and outputs out of it.
+    copied: Duration,
 }
 
 impl WgpuLane {
@@ -104,6 +109,9 @@ impl WgpuLane {
         let table = gpu.buffer("requests", layout.table, device)?;
         let inputs = gpu.buffer("inputs", layout.inputs, device)?;
         let outputs = gpu.buffer("outputs", outputs_size, BufferUsages::STORAGE | BufferUsages::COPY_SRC)?;
+
+        let owned = [&scratch, &status, &params, &weights, &table, &inputs, &outputs];
+        let device_bytes = owned.into_iter().chain(&matrices).map(Buffer::size).sum::<u64>() as usize;
 
         let matrix = |matrix: Matrix| match matrix {
             Matrix::Buffer(buffer) => &matrices[buffer],
@@ -180,6 +188,8 @@ impl WgpuLane {
             bytes: vec![0; layout.params],
             words: Vec::with_capacity(rows * (REQUEST_WORDS + 1)),
             timing: None,
+            device_bytes,
+            copied: Duration::ZERO,
             shared,
             params,
             weights,
@@ -229,6 +239,7 @@ impl WgpuLane {
         if !self.slots[slot].staging_state.wait() {
             return Err(shared.gpu.error("map staging memory", "an earlier batch on this lane failed"));
         }
+        let start = Instant::now();
         let mut view = staging
             .get_mapped_range_mut(..)
             .map_err(|e| shared.gpu.error("map staging memory", e.to_string()))?;
@@ -245,6 +256,7 @@ impl WgpuLane {
         let table_bytes = words.len();
         drop(view);
         staging.unmap();
+        self.copied += start.elapsed();
         Ok((table_bytes, input_bytes))
     }
 
@@ -328,6 +340,7 @@ impl WgpuLane {
         let Some((submission, first, rows)) = self.slots[slot].under_way.take() else { return Ok(()) };
         let gpu = &self.shared.gpu;
         gpu.wait("score a batch", submission)?;
+        let start = Instant::now();
         let slot = &self.slots[slot];
         if !slot.readback_state.wait() {
             return Err(gpu.error("read the scores", "the outputs could not be mapped"));
@@ -361,12 +374,27 @@ impl WgpuLane {
         }
         drop(view);
         slot.readback.unmap();
+        self.copied += start.elapsed();
         Ok(())
     }
 }
 
 impl Lane for WgpuLane {
+    fn bytes(&self) -> (usize, usize) {
+        let host = |slot: &Slot| slot.staging.size() + slot.readback.size();
+        (self.device_bytes, self.slots.iter().map(host).sum::<u64>() as usize)
+    }
+
+    fn enqueue(&mut self, _call: &DeviceCall<'_>) -> Result<()> {
+        Err(DeviceCall::unsupported(Backend::Wgpu))
+    }
+
+    fn copy_time(&self) -> Duration {
+        self.copied
+    }
+
     fn score(&mut self, call: &Call<'_>, scores: &mut Scores) -> Result<()> {
+        self.copied = Duration::ZERO;
         let (rows, tasks) = (call.batch.candidates(), self.shared.num_tasks);
         self.shared.gpu.check("score a batch")?;
         scores.scores.resize(rows, 0.0);
