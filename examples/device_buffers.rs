@@ -37,7 +37,8 @@ fn main() -> Outcome {
         author_embedding: device.floats(&values(candidates * WIDTHS.author_embedding, 3))?,
     };
     let batch = DeviceBatch::one_request(candidates, DeviceColumns::default(), candidate);
-    let outputs = DeviceOutputs { scores: device.floats(&vec![0.0; candidates])?, ..DeviceOutputs::default() };
+    let outputs =
+        DeviceOutputs { scores: device.floats(&vec![0.0; candidates])?, ..DeviceOutputs::default() };
     // Comes back at once: what follows in the same stream sees the scores.
     scorer.enqueue(&batch, &ScoreOptions::new(&weights), &outputs, DeviceStream::DEFAULT)?;
     println!("device buffers on CUDA: {}: {:?}", scorer.device().name, device.read(outputs.scores)?);

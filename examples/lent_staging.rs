@@ -4,9 +4,7 @@ mod common;
 
 use common::{WIDTHS, flags, model, values};
 use half::bf16;
-use maskrank::{
-    BinaryMut, BinaryType, Outputs, Result, ScoreOptions, ScoreWeights, Scorer, Scores, Split,
-};
+use maskrank::{BinaryMut, BinaryType, Outputs, Result, ScoreOptions, ScoreWeights, Scorer, Scores, Split};
 
 fn main() -> Result<()> {
     let model = model(1)?;

@@ -91,10 +91,10 @@ fn a_named_backend_never_falls_back() {
 #[test]
 fn devices_shows_which_kernels_would_load() {
     let cases: &[(u32, u32, &str, &str)] = &[
-        (90, 12_000, "sm_90 (exact cubin; NVRTC 12.9", "compute_80 (PTX"),
-        (87, 12_020, "sm_86 (compatible cubin; NVRTC 12.9", "sm_80 (compatible cubin"),
+        (90, 12_000, "sm_90 (exact cubin; nvrtc 12.9", "compute_80 (PTX"),
+        (87, 12_020, "sm_86 (compatible cubin; nvrtc 12.9", "sm_80 (compatible cubin"),
         (103, 13_000, "sm_100 (compatible cubin; nvcc 13.0", "compute_100 (PTX"),
-        (120, 12_080, "compute_80 (PTX, compiled by the driver; NVRTC 12.9", "else nothing"),
+        (120, 12_080, "compute_80 (PTX, compiled by the driver; nvrtc 12.9", "else nothing"),
         (130, 14_000, "compute_100 (PTX, compiled by the driver; nvcc 13.0", "compute_80 (PTX"),
     ];
     let folder = tempfile::tempdir().expect("a temporary folder");

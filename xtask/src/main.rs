@@ -53,9 +53,7 @@ fn main() -> ExitCode {
         Command::CudaToolchain => toolchain::install(root()),
         Command::Kernels { check: true, keep } => kernels::check(root(), keep.as_deref()),
         Command::Kernels { check: false, keep } => kernels::build(root(), keep.as_deref()),
-        Command::GpuSuite { bundle: true, out, profile } => {
-            gpu_suite::bundle(root(), out, profile).map(drop)
-        }
+        Command::GpuSuite { bundle: true, out, profile } => gpu_suite::bundle(root(), out, profile).map(drop),
         Command::GpuSuite { bundle: false, out, profile } => gpu_suite::run(root(), out, profile),
     };
     match result {

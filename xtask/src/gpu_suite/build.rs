@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::Profile;
 
-/// Cargo's name of a target, and the file's name in the bundle.
-const WANTED: [(&str, &str); 3] = [("backends", "suite"), ("gpu", "gpu"), ("maskrank", "maskrank")];
+/// Cargo's kind and name of a target, and the file's name in the bundle.
+const WANTED: [(&str, &str, &str); 3] =
+    [("test", "backends", "suite"), ("bench", "gpu", "gpu"), ("bin", "maskrank", "maskrank")];
 
 /// What was put into the bundle.
 pub(super) struct Binaries {
@@ -23,9 +24,10 @@ pub(super) fn binaries(root: &Path, profile: Profile, bin: &Path) -> Result<Bina
     let built = build(root, profile)?;
     let mut all = Vec::new();
     let mut glibc = (0, 0);
-    for (target, name) in WANTED {
-        let found = built.iter().find(|(built, _)| built == target);
-        let (_, from) = found.ok_or_else(|| format!("cargo built no executable {target}"))?;
+    for (kind, target, name) in WANTED {
+        let is_wanted = |built: &Target| built.name == target && built.kind.iter().any(|k| k == kind);
+        let found = built.iter().find(|(built, _)| is_wanted(built));
+        let (_, from) = found.ok_or_else(|| format!("cargo built no executable {kind} {target}"))?;
         let to = bin.join(name);
         let stripped = Command::new("strip").arg("-o").arg(&to).arg(from).status();
         let stripped = stripped.map_err(|e| format!("strip (of binutils): {e}"))?;
@@ -49,13 +51,15 @@ struct Message {
 #[derive(Deserialize)]
 struct Target {
     name: String,
+    kind: Vec<String>,
 }
 
-/// Names and files of the executables.
-fn build(root: &Path, profile: Profile) -> Result<Vec<(String, PathBuf)>, String> {
+/// The executables and what they are.
+fn build(root: &Path, profile: Profile) -> Result<Vec<(Target, PathBuf)>, String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root).args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
-    command.args(["--test", "backends", "--bench", "gpu", "--bin", "maskrank"]);
+    // The plain binary comes with the tests, which run it.
+    command.args(["--test", "backends", "--bench", "gpu"]);
     match profile {
         // No wgpu: a machine for this has a driver for CUDA, and the bundle stays small.
         Profile::Release => {
@@ -64,14 +68,14 @@ fn build(root: &Path, profile: Profile) -> Result<Vec<(String, PathBuf)>, String
         // The selection that `cargo test --workspace` makes, so that nothing is built twice.
         Profile::Dev => command.arg("--workspace"),
     };
-    // The tests' own command line: the executable of the plain binary is built for the tests that run it.
-    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|e| format!("cargo: {e}"))?;
+    let output =
+        command.stderr(std::process::Stdio::inherit()).output().map_err(|e| format!("cargo: {e}"))?;
     if !output.status.success() {
         return Err(format!("cargo could not build the suite: {}", output.status));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
-    Ok(messages.filter_map(|message| Some((message.target?.name, message.executable?))).collect())
+    Ok(messages.filter_map(|message| Some((message.target?, message.executable?))).collect())
 }
 
 /// The newest `GLIBC_2.x` that a binary names.

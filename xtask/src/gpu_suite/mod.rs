@@ -33,7 +33,8 @@ pub(crate) fn bundle(root: &Path, out: Option<PathBuf>, profile: Profile) -> Res
     let folder = out.unwrap_or_else(|| root.join("target/gpu-suite"));
     if folder.exists() {
         // Only what an earlier run made is replaced.
-        if !folder.join("run.sh").is_file() && fs::read_dir(&folder).is_ok_and(|mut all| all.next().is_some()) {
+        if !folder.join("run.sh").is_file() && fs::read_dir(&folder).is_ok_and(|mut all| all.next().is_some())
+        {
             return Err(format!("{} is not empty and no bundle", folder.display()));
         }
         fs::remove_dir_all(&folder).map_err(|e| format!("cannot clear {}: {e}", folder.display()))?;
@@ -79,7 +80,8 @@ fn commit(root: &Path) -> String {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".into() };
-    let is_dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
+    let is_dirty =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
     if is_dirty { format!("{commit}-modified") } else { commit }
 }
 
