@@ -72,11 +72,13 @@ impl SelfTest {
     }
 
     fn on_cpu(&self, model: &Model, options: &Options, precision: Precision) -> Result<Vec<f32>> {
-        let folding = folding(precision);
-        let plan = Plan::build(model.config(), model.widths(), model.weights(), cpu::ALIGN, folding);
+        // A packed model's rows are folded as its own precision wants it.
+        let folding = folding(options.precision);
+        let (config, weights) = (model.config(), model.weights());
+        let plan = Plan::build_for(config, model.widths(), weights, cpu::ALIGN, folding, &options.split);
         let options =
             Options { precision, max_candidates: ROWS, cpu_kernel: None, adapter: None, ..options.clone() };
-        let executor: Arc<dyn Executor> = cpu::build(&plan, &options)?;
+        let executor: Arc<dyn Executor> = cpu::build(&plan, &options, None)?;
         let mut lane = executor.lane()?;
         let mut scores = Scores::default();
         self.run(|call| {

@@ -6,6 +6,7 @@ pub mod golden;
 pub mod invariance;
 pub mod ragged;
 pub mod random_model;
+pub mod reuse;
 pub mod sizes;
 pub mod staging;
 pub mod threads;
@@ -59,6 +60,7 @@ pub fn trials() -> Vec<Trial> {
         golden::trials(),
         random_model::trials(),
         ragged::trials(),
+        reuse::trials(),
         invariance::trials(),
         sizes::trials(),
         staging::trials(),
