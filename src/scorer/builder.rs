@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::backend::{self, Backend, CpuKernel, Executor, Options, Precision};
+use crate::backend::{self, Backend, CpuKernel, Executor, Memory, Options, Precision, SelfTest};
 use crate::batch::Split;
 use crate::{Error, Model, Result};
 
 use super::places::Places;
+use super::staging::Staged;
 use super::{Place, Scorer};
 
 /// A backend that [`Backend::Auto`] did not take.
@@ -105,6 +106,16 @@ impl ScorerBuilder {
         self
     }
 
+    /// Memory that the scorer would take, computed without a device and before anything is allocated; none for
+    /// backends whose device alone can say ([`Scorer::memory`] tells when they are built).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a model that the backend cannot lay out.
+    pub fn memory(&self) -> Result<Option<Memory>> {
+        let one = backend::memory(self.backend, &self.model, &self.options)?;
+        Ok(one.map(|memory| Memory { calls: self.max_in_flight, ..memory }))
+    }
+
     /// Allocates everything, packs the weights and proves the backend on a small case.
     ///
     /// # Errors
@@ -129,8 +140,16 @@ impl ScorerBuilder {
         let (executor, passed_over) = self.executor()?;
         let mut places = Vec::with_capacity(self.max_in_flight);
         for _ in 0..self.max_in_flight {
-            places.push(Place { lane: Arc::clone(&executor).lane()?, order: Vec::new() });
+            let lane = Arc::clone(&executor).lane()?;
+            places.push(Place { lane, order: Vec::new(), staged: Staged::default() });
         }
+        if executor.is_self_tested() {
+            let test = SelfTest::new(&self.model, &self.options)?;
+            places.iter_mut().try_for_each(|place| place.lane.self_test(&test))?;
+        }
+        let (per_call, host_per_call) = places.first().map_or((0, 0), |place| place.lane.bytes());
+        let memory =
+            Memory { weights: executor.weight_bytes(), per_call, host_per_call, calls: self.max_in_flight };
         Ok(Scorer {
             clock: executor.clock(),
             places: Places::new(places),
@@ -141,6 +160,7 @@ impl ScorerBuilder {
             split: self.options.split,
             tasks: self.model.tasks().iter().map(|task| task.name.clone()).collect(),
             max_candidates: self.options.max_candidates,
+            memory,
         })
     }
 

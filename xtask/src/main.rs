@@ -1,6 +1,7 @@
 //! Project automation, run as `cargo xtask <command>`.
 
 mod compare;
+mod gpu_suite;
 mod kernels;
 mod peers;
 mod report;
@@ -37,6 +38,18 @@ enum Command {
     Report(report::Arguments),
     /// Says what changed between two records beyond the noise.
     Compare(compare::Arguments),
+    /// Proves and times the CUDA backend: makes a self-contained folder, and runs it here unless told not to.
+    GpuSuite {
+        /// Make the folder, to be taken to another machine; do not run it.
+        #[arg(long)]
+        bundle: bool,
+        /// Where. Default: target/gpu-suite
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// How to build it.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: gpu_suite::Profile,
+    },
 }
 
 /// The repository's root.
@@ -52,6 +65,8 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(root(), &arguments),
         Command::Kernels { check: true, keep } => kernels::check(root(), keep.as_deref()),
         Command::Kernels { check: false, keep } => kernels::build(root(), keep.as_deref()),
+        Command::GpuSuite { bundle: true, out, profile } => gpu_suite::bundle(root(), out, profile).map(drop),
+        Command::GpuSuite { bundle: false, out, profile } => gpu_suite::run(root(), out, profile),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::backend::{Call, Lane, Work};
-use crate::{Result, Scores};
+use crate::backend::{Call, DeviceCall, Lane, Work};
+use crate::{Backend, Result, Scores};
 
 use super::epilogue::finish_norm;
 use super::featurize::{RowScratch, count_requests};
@@ -60,6 +60,12 @@ impl<K: Kernel> Buffers<K> {
         })
     }
 
+    fn bytes(&self) -> usize {
+        size_of_val(self.elements.as_slice())
+            + size_of_val(self.waiting.as_slice())
+            + size_of_val(self.terms.as_slice())
+    }
+
     fn workspace(&mut self) -> Workspace<K::Stored> {
         Workspace {
             elements: Shared::new(self.elements.as_mut_slice()),
@@ -89,6 +95,18 @@ impl<K: Kernel> CpuLane<K> {
 }
 
 impl<K: Kernel> Lane for CpuLane<K> {
+    fn bytes(&self) -> (usize, usize) {
+        let own = self
+            .threads
+            .iter()
+            .map(|thread| thread.scratch.bytes() + thread.own.as_ref().map_or(0, |buffers| buffers.bytes()));
+        (own.sum::<usize>() + self.shared.bytes(), 0)
+    }
+
+    fn enqueue(&mut self, _call: &DeviceCall<'_>) -> Result<()> {
+        Err(DeviceCall::unsupported(Backend::Cpu))
+    }
+
     fn score(&mut self, call: &Call<'_>, scores: &mut Scores) -> Result<()> {
         let candidates = call.batch.candidates();
         let executor = Arc::clone(&self.executor);

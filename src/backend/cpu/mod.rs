@@ -195,6 +195,12 @@ impl<K: Kernel> Executor for CpuExecutor<K> {
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {
         Ok(Box::new(CpuLane::new(self)?))
     }
+
+    fn weight_bytes(&self) -> usize {
+        let program = &self.program;
+        let columns: usize = program.gemms.iter().map(|gemm| gemm.bias.len() + gemm.scale.len()).sum();
+        size_of_val(program.weights.as_slice()) + columns * size_of::<f32>()
+    }
 }
 
 /// The processor and its kernels, for `devices`.
