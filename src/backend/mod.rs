@@ -149,7 +149,6 @@ pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Resul
         packing::check(model, packed, backend, options)?;
     }
     let folding = folding(options.precision);
-    let none = Split::default();
     let plan = |align, split| {
         Plan::build_for(model.config(), model.widths(), model.weights(), align, folding, split)
     };
@@ -157,9 +156,9 @@ pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Resul
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN, &options.split), options, packed),
         // Their featurization writes `x` in the model's order, so nothing is computed once a request there.
         #[cfg(feature = "cuda")]
-        Backend::Cuda => cuda::build(&plan(cuda::ALIGN, &none), options),
+        Backend::Cuda => cuda::build(&plan(cuda::ALIGN, &Split::default()), options),
         #[cfg(feature = "wgpu")]
-        Backend::Wgpu => wgpu::build(&plan(wgpu::ALIGN, &none), options),
+        Backend::Wgpu => wgpu::build(&plan(wgpu::ALIGN, &Split::default()), options),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
         absent => Err(not_compiled(absent)),
     }

@@ -33,6 +33,18 @@ impl ModelConfig {
         Ok((Self::from_yaml(&text, path)?, text))
     }
 
+    /// The production model's training configuration, as text: the Heavy Ranker's, with the released schema's names. Its
+    /// weights were never released; [`Widths::PRODUCTION`](super::Widths::PRODUCTION) are its inputs.
+    pub const PRODUCTION_YAML: &str = include_str!("../../models/production/config.yaml");
+
+    /// The production model's configuration.
+    ///
+    /// # Errors
+    /// None: the tests read it.
+    pub fn production() -> Result<Self> {
+        Self::from_yaml(Self::PRODUCTION_YAML, "production config.yaml")
+    }
+
     /// The same from memory; `name` stands for the file in errors.
     ///
     /// # Errors

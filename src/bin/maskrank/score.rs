@@ -27,7 +27,7 @@ mod rows;
 mod safetensors_in;
 mod stream;
 
-use checkpoint::{Checkpoints, Start};
+use checkpoint::{Checkpoints, Making, Start};
 use input::{Input, TableReader};
 use rows::{Format, Rows};
 use stream::{Counts, Output};
@@ -113,18 +113,18 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         on_bad: if arguments.skip_bad { OnBad::Skip } else { OnBad::Stop },
         ..ReadOptions::default()
     };
-    let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top)?;
-    // A Parquet file is of no use without its end: it cannot be gone on with, and is written whole or not at all.
-    let is_parquet = format(arguments) == Format::Parquet;
-    if is_parquet && arguments.resume {
-        return Err("--resume: expected CSV or JSON lines, found Parquet, which cannot be appended to".into());
-    }
-    if is_parquet && arguments.out.is_none() {
+    let format = format(arguments);
+    let mut rows = Rows::new(format, scorer.tasks(), arguments.top);
+    if format == Format::Parquet && arguments.out.is_none() {
         return Err("--format parquet: expected --out FILE, found standard output".into());
     }
-    let mut checkpoints = arguments.out.as_deref().filter(|_| !is_parquet).map(|out| {
+    let making = match format {
+        Format::Parquet => Making::Table(rows.tasks().to_vec()),
+        Format::Csv | Format::JsonLines => Making::Renaming,
+    };
+    let mut checkpoints = arguments.out.as_deref().map(|out| {
         let every = Duration::from_secs_f64(arguments.checkpoint.clamp(0.0, 1e6));
-        Checkpoints::new(out, every, settings(arguments, &schema, &scorer, &weights))
+        Checkpoints::new(out, making, every, settings(arguments, &schema, &scorer, &weights))
     });
     let start = match &mut checkpoints {
         Some(checkpoints) if arguments.resume => checkpoints.start()?,
@@ -162,7 +162,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let records = arguments.records.clone();
     let reader = match layout {
-        Some(layout) => Input::Records(Box::new(BlockReader::resume(records, layout, options, position))),
+        Some(layout) => {
+            Input::Records(Box::new(BlockReader::resume(records, layout, options, position).read_ahead()))
+        }
         None => Input::Tables(Box::new(TableReader::new(records, model.widths(), position))),
     };
     let output = Output { rows, sink, checkpoints, bar, input_before };
