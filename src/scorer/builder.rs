@@ -31,7 +31,7 @@ pub struct ScorerBuilder {
 impl ScorerBuilder {
     pub(super) fn new(model: &Model) -> Self {
         let options = Options {
-            precision: Precision::F32,
+            precision: backend::packing::precision_of(model).unwrap_or_default(),
             max_candidates: 1500,
             split: Split::default(),
             threads: 0,
@@ -49,7 +49,7 @@ impl ScorerBuilder {
         self
     }
 
-    /// Storage type of weights and activations. Default f32.
+    /// Storage type of weights and activations. Default f32, and for a packed model the one that it was packed in.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.options.precision = precision;
