@@ -11,7 +11,7 @@ use maskrank_rows::Row;
 use super::{Planned, guess};
 use crate::bench::limits::Work;
 use crate::bench::quality::Quality;
-use crate::bench::subject::CANDIDATES;
+use crate::bench::subject::{self, CANDIDATES};
 use crate::bench::target::{self, Setup};
 use crate::bench::{Session, Target};
 
@@ -208,7 +208,9 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
     if !scores.scores.iter().all(|score| score.is_finite()) {
         return Err("a score is not a number".to_owned());
     }
-    let flops = session.cost.flops * candidates as f64;
+    // What is computed once a request is not counted again for each candidate.
+    let cost = subject::cost_for(&session.case.model, &variant.split);
+    let flops = cost.flops * candidates as f64 + cost.request_flops * variant.requests.len() as f64;
     let mut row = session.row(&variant.id, target, &scorer.device().kernel).timed(&summary);
     row = row.rated(candidates, flops, bytes as f64);
     if target.backend == Backend::Cpu {
