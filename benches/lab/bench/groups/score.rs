@@ -183,7 +183,8 @@ fn repeated(session: &Session, split: &Split, rows: usize) -> Result<Case, Strin
 fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Scorer) -> Result<Row, String> {
     let (weights, candidates) = (session.weights(), variant.candidates);
     let bytes = session.cost.weights * target.weight_bytes();
-    if target.backend == Backend::Cpu {
+    let is_known = session.limits.knows(target.precision, target.threads, bytes);
+    if target.backend == Backend::Cpu && !(session.arguments.quick && is_known) {
         session.limits.measure(target.precision, target.threads, bytes);
     }
     let inputs = Arc::clone(&session.inputs);
