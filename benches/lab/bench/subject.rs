@@ -79,6 +79,11 @@ pub(crate) fn cost(model: &Model) -> Cost {
     Plan::build(model.config(), model.widths(), model.weights(), 32, Folding::Weights).cost()
 }
 
+/// The same where some columns are given once a request.
+pub(crate) fn cost_for(model: &Model, split: &Split) -> Cost {
+    Plan::build_for(model.config(), model.widths(), model.weights(), 32, Folding::Weights, split).cost()
+}
+
 /// Random inputs, (candidates, width) each.
 pub(crate) struct Inputs {
     pub(crate) widths: Widths,

@@ -65,13 +65,9 @@ pub(crate) fn targets(rows: &[Row], threads: usize) -> String {
         let shares = target.limit.is_none_or(|limit| share >= limit);
         match best {
             None => {
-                let _ = writeln!(
-                    text,
-                    "none here | | | {} ×, {} × | {} |",
-                    target.peer,
-                    target.floor,
-                    mark(shares, shares)
-                );
+                // Without a peer only the share of the limit can be judged.
+                let verdict = target.limit.map_or("no peer to compare with", |_| mark(shares, shares));
+                let _ = writeln!(text, "none here | | | {} ×, {} × | {verdict} |", target.peer, target.floor);
             }
             Some(best) => {
                 let ratio = 1.0 / best.ratio.unwrap_or(f64::NAN);

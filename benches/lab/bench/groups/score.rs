@@ -11,7 +11,7 @@ use maskrank_rows::Row;
 use super::{Planned, guess};
 use crate::bench::limits::Work;
 use crate::bench::quality::Quality;
-use crate::bench::subject::CANDIDATES;
+use crate::bench::subject::{self, CANDIDATES};
 use crate::bench::target::{self, Setup};
 use crate::bench::{Session, Target};
 
@@ -183,7 +183,8 @@ fn repeated(session: &Session, split: &Split, rows: usize) -> Result<Case, Strin
 fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Scorer) -> Result<Row, String> {
     let (weights, candidates) = (session.weights(), variant.candidates);
     let bytes = session.cost.weights * target.weight_bytes();
-    if target.backend == Backend::Cpu {
+    let is_known = session.limits.knows(target.precision, target.threads, bytes);
+    if target.backend == Backend::Cpu && !(session.arguments.quick && is_known) {
         session.limits.measure(target.precision, target.threads, bytes);
     }
     let inputs = Arc::clone(&session.inputs);
@@ -208,7 +209,9 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
     if !scores.scores.iter().all(|score| score.is_finite()) {
         return Err("a score is not a number".to_owned());
     }
-    let flops = session.cost.flops * candidates as f64;
+    // What is computed once a request is not counted again for each candidate.
+    let cost = subject::cost_for(&session.case.model, &variant.split);
+    let flops = cost.flops * candidates as f64 + cost.request_flops * variant.requests.len() as f64;
     let mut row = session.row(&variant.id, target, &scorer.device().kernel).timed(&summary);
     row = row.rated(candidates, flops, bytes as f64);
     if target.backend == Backend::Cpu {

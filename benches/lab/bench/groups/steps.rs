@@ -150,7 +150,7 @@ fn rows(
         row = row.rated(candidates, flops, bytes as f64);
         row.kind = "step".to_owned();
         if step.depth.is_some() {
-            let share = session.limits.share(&Work {
+            let share = match session.limits.share(&Work {
                 precision: target.precision,
                 threads: target.threads,
                 depth: step.depth,
@@ -158,7 +158,13 @@ fn rows(
                 bytes,
                 region: session.cost.weights * target.weight_bytes(),
                 seconds: summary.median,
-            })?;
+            }) {
+                Ok(share) => share,
+                Err(reason) => {
+                    session.refuse(format!("{id}: {reason}"));
+                    continue;
+                }
+            };
             (row.baseline, row.ratio) = (share.limit, Some(share.of_limit));
         }
         session.push(row)?;

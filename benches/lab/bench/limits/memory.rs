@@ -11,11 +11,11 @@ const LINE: usize = 64;
 
 /// Bytes/s that `threads` read from a region of `bytes` together.
 pub(super) fn read(threads: usize, bytes: usize) -> f64 {
-    let Some(region) = region(bytes) else { return f64::NAN };
+    let Some(mut region) = region(bytes) else { return f64::NAN };
     let mut best = 0.0f64;
     for streams in [1, 2, 4, 8] {
         for ahead in [0, 16, 32] {
-            best = best.max(passes(threads, &region, bytes, &|part| sum_lines(part, streams, ahead)));
+            best = best.max(passes(threads, &mut region, bytes, &|part| sum_lines(part, streams, ahead)));
         }
     }
     best
@@ -23,12 +23,11 @@ pub(super) fn read(threads: usize, bytes: usize) -> f64 {
 
 /// Bytes/s moved (read and written) by copying one half of a region of `bytes` to the other.
 pub(super) fn copy(threads: usize, bytes: usize) -> f64 {
-    let Some(region) = region(bytes) else { return f64::NAN };
-    passes(threads, &region, bytes, &|part| {
-        let half = part.len() / 2;
-        // SAFETY: each thread has its own part of the region, whose halves do not overlap; nothing else reads it.
-        unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), part.as_ptr().add(half).cast_mut(), half) };
-        std::hint::black_box(part.as_ptr());
+    let Some(mut region) = region(bytes) else { return f64::NAN };
+    passes(threads, &mut region, bytes, &|part| {
+        let (from, to) = part.split_at_mut(part.len() / 2);
+        to[..from.len()].copy_from_slice(from);
+        std::hint::black_box(part);
     })
 }
 
@@ -44,14 +43,15 @@ fn region(bytes: usize) -> Option<MmapMut> {
     Some(region)
 }
 
-fn passes(threads: usize, region: &MmapMut, bytes: usize, work: &(dyn Fn(&[u8]) + Sync)) -> f64 {
+fn passes(threads: usize, region: &mut MmapMut, bytes: usize, work: &(dyn Fn(&mut [u8]) + Sync)) -> f64 {
     let start = region.as_ptr().align_offset(2 << 20);
     let part = bytes / threads / LINE * LINE;
     let barrier = Barrier::new(threads);
     let rates = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|thread| {
-                let own = &region[start + thread * part..][..part];
+        let handles: Vec<_> = region[start..]
+            .chunks_exact_mut(part.max(1))
+            .take(threads)
+            .map(|own| {
                 let barrier = &barrier;
                 scope.spawn(move || {
                     work(own);

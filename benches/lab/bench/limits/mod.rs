@@ -167,6 +167,11 @@ impl Limits {
         raise(&mut self.read, (threads, bytes), memory::read(threads, bytes));
     }
 
+    /// Whether everything that such a row is held against was measured before.
+    pub(crate) fn knows(&self, precision: Precision, threads: usize, bytes: usize) -> bool {
+        self.peak.contains_key(&(Engine::of(precision), threads)) && self.read.contains_key(&(threads, bytes))
+    }
+
     /// Copy and read bandwidth at the sizes of the caches and of memory, for the record.
     pub(crate) fn measure_memory(&mut self, threads: usize, sizes: &[usize]) {
         for &bytes in sizes {
