@@ -4,6 +4,7 @@
 //! memory starts poisoned; a fault of the interpreter (a race, a read of unwritten or foreign memory) fails the
 //! launch, and its text becomes the driver's description of the error.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,10 +26,32 @@ const ERROR_LAUNCH: Code = 719;
 pub(in crate::backend::cuda) const CAPABILITY: u32 = 100;
 const CUDA: c_int = 13_000;
 
+thread_local! {
+    static MULTIPROCESSORS: Cell<c_int> = const { Cell::new(4) };
+}
+
+/// Runs `f` with scorers of this thread built for a GPU of so many multiprocessors, which decide the tiles. Elsewhere it
+/// is 4, so that small batches meet large tiles.
+pub(in crate::backend::cuda) fn with_multiprocessors<T>(number: c_int, f: impl FnOnce() -> T) -> T {
+    let before = MULTIPROCESSORS.replace(number);
+    let result = f();
+    MULTIPROCESSORS.set(before);
+    result
+}
+
+/// What was allocated at an address.
+#[derive(Clone, Copy)]
+struct Allocation {
+    buffer: BufferId,
+    bytes: usize,
+    /// Bytes that synchronous copies have brought.
+    uploaded: usize,
+}
+
 #[derive(Default)]
 struct Machine {
     gpu: Gpu,
-    memory: BTreeMap<Address, (BufferId, usize)>,
+    memory: BTreeMap<Address, Allocation>,
     functions: Vec<(&'static Module, String, usize)>,
     modules: HashMap<String, &'static Module>,
     names: HashMap<(usize, String), usize>,
@@ -56,12 +79,20 @@ fn with<T>(f: impl FnOnce(&mut Machine) -> T) -> T {
 }
 
 impl Machine {
-    /// The buffer that holds an address, and the offset in it.
-    fn find(&self, at: Address) -> (BufferId, usize) {
-        let (base, (buffer, bytes)) = self.memory.range(..=at).next_back().expect("an allocated address");
+    /// The allocation that holds an address, and the offset in it.
+    fn find(&mut self, at: Address) -> (&mut Allocation, usize) {
+        let (base, found) = self.memory.range_mut(..=at).next_back().expect("an allocated address");
         let offset = (at - base) as usize;
-        assert!(offset <= *bytes, "address {at:#x} is beyond its allocation");
-        (*buffer, offset)
+        assert!(offset <= found.bytes, "address {at:#x} is beyond its allocation");
+        (found, offset)
+    }
+
+    fn write(&mut self, to: Address, data: &[u8]) -> BufferId {
+        let (allocation, offset) = self.find(to);
+        assert!(offset + data.len() <= allocation.bytes, "a copy to {to:#x} is beyond its allocation");
+        let buffer = allocation.buffer;
+        self.gpu.write(buffer, offset, data);
+        buffer
     }
 
     fn run(&mut self, kernel: &Kernel) -> Code {
@@ -131,7 +162,7 @@ functions! {
     }
     device_attribute(value: *mut c_int, attribute: c_int, _device: DeviceId) {
         value.write(match attribute {
-            16 => 4,
+            16 => MULTIPROCESSORS.get(),
             75 => (CAPABILITY / 10) as c_int,
             76 => (CAPABILITY % 10) as c_int,
             97 => 227 << 10,
@@ -152,12 +183,18 @@ functions! {
         with(|machine| {
             let buffer = machine.gpu.output::<u8>("device memory", bytes);
             let at = machine.gpu.address::<u8>(buffer, 0);
-            machine.memory.insert(at, (buffer, bytes));
+            machine.memory.insert(at, Allocation { buffer, bytes, uploaded: 0 });
             address.write(at);
         });
         SUCCESS
     }
-    memory_free(address: Address) { with(|machine| machine.memory.remove(&address)); SUCCESS }
+    memory_free(address: Address) {
+        with(|machine| {
+            let freed = machine.memory.remove(&address).expect("an allocated address");
+            machine.gpu.free(freed.buffer);
+        });
+        SUCCESS
+    }
     pinned_alloc(pointer: *mut *mut c_void, bytes: usize, _flags: c_uint) {
         let words = vec![0u64; bytes.div_ceil(8)].into_boxed_slice();
         pointer.write(Box::leak(words).as_mut_ptr().cast());
@@ -167,21 +204,38 @@ functions! {
     upload(to: Address, from: *const c_void, bytes: usize) {
         let data = std::slice::from_raw_parts(from.cast::<u8>(), bytes);
         with(|machine| {
-            let (buffer, offset) = machine.find(to);
-            machine.gpu.write(buffer, offset, data);
+            let buffer = machine.write(to, data);
+            let (allocation, _) = machine.find(to);
+            allocation.uploaded += bytes;
+            // What the host has filled from end to end are the weights: kernels only read them.
+            if allocation.uploaded == allocation.bytes {
+                machine.gpu.seal(buffer);
+            }
         });
         SUCCESS
     }
-    upload_async(to: Address, from: *const c_void, bytes: usize, _stream: StreamHandle) { upload(to, from, bytes) }
+    upload_async(to: Address, from: *const c_void, bytes: usize, _stream: StreamHandle) {
+        let data = std::slice::from_raw_parts(from.cast::<u8>(), bytes);
+        with(|machine| machine.write(to, data));
+        SUCCESS
+    }
     download_async(to: *mut c_void, from: Address, bytes: usize, _stream: StreamHandle) {
         with(|machine| {
-            let (buffer, offset) = machine.find(from);
-            let all = machine.gpu.read::<u8>(buffer);
-            to.cast::<u8>().copy_from(all[offset..offset + bytes].as_ptr(), bytes);
-        });
+            let (allocation, offset) = machine.find(from);
+            let (buffer, range) = (allocation.buffer, offset..offset + bytes);
+            if let Some(at) = machine.gpu.first_unwritten::<u8>(buffer, range.clone()) {
+                machine.fault = CString::new(format!("copy to the host: byte {at} was never written"))
+                    .expect("no zero bytes in a message");
+                return ERROR_LAUNCH;
+            }
+            to.cast::<u8>().copy_from(machine.gpu.read_part(buffer, range).as_ptr(), bytes);
+            SUCCESS
+        })
+    }
+    memset(at: Address, value: u8, bytes: usize) {
+        with(|machine| machine.write(at, &vec![value; bytes]));
         SUCCESS
     }
-    memset(at: Address, value: u8, bytes: usize) { upload(at, vec![value; bytes].as_ptr().cast(), bytes) }
     stream_create(stream: *mut StreamHandle, _flags: c_uint) { stream.write(StreamHandle::NULL); SUCCESS }
     stream_destroy(_stream: StreamHandle) { SUCCESS }
     stream_wait(_stream: StreamHandle) { SUCCESS }
