@@ -1,40 +1,21 @@
 //! After warm-up a call allocates nothing of ours. What rayon allocates to hand work to its threads is counted apart:
 //! at most a few blocks a call, none of them for the caller's thread alone (`threads(1)` takes no pool at all).
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use maskrank::golden::Case;
-use maskrank::{Backend, Batch, Outputs, Precision, ScoreOptions, Scorer, Scores};
+use maskrank::{Backend, Batch, BinaryType, Outputs, Precision, ScoreOptions, Scorer, Scores};
 
-/// Counts while it is told to.
-struct Counting;
+mod common;
 
-static COUNTS: AtomicBool = AtomicBool::new(false);
-static BLOCKS: AtomicUsize = AtomicUsize::new(0);
-/// Tests of this file take turns: the counter is the process's.
-static TURN: Mutex<()> = Mutex::new(());
-
-// SAFETY: every call goes to the system allocator with the caller's own arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if COUNTS.load(Ordering::Relaxed) {
-            BLOCKS.fetch_add(1, Ordering::Relaxed);
-        }
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use common::allocator::{Counting, blocks};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Tests of this file take turns: the counter is the process's.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Most blocks of one call, over several calls after warm-up.
 fn blocks_of_a_call(threads: usize, precision: Precision) -> usize {
@@ -61,12 +42,9 @@ fn blocks_of_a_call(threads: usize, precision: Precision) -> usize {
     }
     let mut most = 0;
     for requests in batches.iter().cycle().take(30) {
-        BLOCKS.store(0, Ordering::Relaxed);
-        COUNTS.store(true, Ordering::Relaxed);
-        let result = scorer.score(Batch { requests }, &options, &mut scores);
-        COUNTS.store(false, Ordering::Relaxed);
+        let (result, blocks) = blocks(|| scorer.score(Batch { requests }, &options, &mut scores));
         result.unwrap();
-        most = most.max(BLOCKS.load(Ordering::Relaxed));
+        most = most.max(blocks);
     }
     most
 }
@@ -74,11 +52,8 @@ fn blocks_of_a_call(threads: usize, precision: Precision) -> usize {
 #[test]
 fn the_counter_counts() {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    BLOCKS.store(0, Ordering::Relaxed);
-    COUNTS.store(true, Ordering::Relaxed);
-    let block = std::hint::black_box(vec![1u8; 100]);
-    COUNTS.store(false, Ordering::Relaxed);
-    assert!(BLOCKS.load(Ordering::Relaxed) >= 1 && block[0] == 1);
+    let (block, blocks) = blocks(|| std::hint::black_box(vec![1u8; 100]));
+    assert!(blocks >= 1 && block[0] == 1);
 }
 
 #[test]
@@ -94,5 +69,27 @@ fn a_pool_allocates_only_what_rayon_needs_to_hand_work_over() {
         let blocks = blocks_of_a_call(2, precision);
         println!("{precision}: at most {blocks} blocks a call, all of them rayon's");
         assert!(blocks <= 4, "{precision}: {blocks} blocks");
+    }
+}
+
+/// From the lending of the memory to the scores.
+#[test]
+fn lent_staging_allocates_nothing_after_the_first_time() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let case = Case::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-parallel")).unwrap();
+    let builder = Scorer::builder(&case.model).backend(Backend::Cpu).threads(1).max_in_flight(1);
+    let scorer = builder.max_candidates(20).build().unwrap();
+    let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
+    let options = ScoreOptions::new(&weights).with_outputs(Outputs { top_k: 3, ..Outputs::default() });
+    let mut scores = Scores::default();
+    let mut call = |sizes: &[usize]| {
+        let mut staging = scorer.staging::<f32>(sizes, BinaryType::Bits).unwrap();
+        staging.columns().candidate.continuous.fill(0.5);
+        staging.score(&options, &mut scores).unwrap();
+    };
+    call(&[5, 0, 10, 5]);
+    for sizes in [&[20][..], &[5, 0, 10, 5], &[], &[1, 1]] {
+        let ((), blocks) = blocks(|| call(sizes));
+        assert_eq!(blocks, 0, "{sizes:?}");
     }
 }

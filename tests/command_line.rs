@@ -1,32 +1,20 @@
 //! The command line as a person meets it: what it prints, what it writes, how it fails.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-fn maskrank(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_maskrank")).args(arguments).output().expect("the binary runs")
-}
+mod common;
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use common::SMALL_MODEL;
+use common::command::{fail, maskrank, succeed, text};
 
-/// Runs a command that must succeed; gives its standard output.
-fn succeed(arguments: &[&str]) -> String {
-    let output = maskrank(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
-    text(&output.stdout)
-}
-
-/// Runs a command that must fail with one clear line, never a panic; gives its standard error.
-fn fail(arguments: &[&str]) -> String {
-    let output = maskrank(arguments);
-    let message = text(&output.stderr);
-    assert!(!output.status.success(), "{arguments:?} succeeded: {}", text(&output.stdout));
-    assert!(!message.contains("panicked"), "{arguments:?}: {message}");
-    assert!(output.status.code().is_some(), "{arguments:?} was killed: {message}");
-    message
-}
+/// How the small model's records are laid out.
+const TRAIN_DATA: &str = r"
+train_data:
+  seg_dense_schema:
+    renamed_features: {continuous: cont, binary: bin, user_embedding: user, meta__user_id: meta.user_id}
+  preprocess:
+    truncate_and_slice: {continuous_feature_truncation: 30, binary_feature_truncation: 5}
+";
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -40,30 +28,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        let config = r"
-model:
-  backbone:
-    mask_net_config:
-      mask_blocks:
-        - {aggregation_size: 24, input_layer_norm: true, output_size: 16}
-        - {reduction_factor: 0.5, input_layer_norm: false, output_size: 17}
-      mlp: {layer_sizes: [32], final_layer_activation: true}
-      use_parallel: true
-  featurization_config:
-    double_norm_log_config:
-      batch_norm_config: {affine: true}
-      clip_magnitude: 5.0
-      layer_norm_config: {epsilon: 0.0}
-  multi_task_type: share_all
-  tasks:
-    recap.engagement.is_favorited: {mlp_config: {layer_sizes: [8, 1], batch_norm: {affine: false}}}
-    recap.engagement.is_replied: {mlp_config: {layer_sizes: [8, 1]}}
-train_data:
-  seg_dense_schema:
-    renamed_features: {continuous: cont, binary: bin, user_embedding: user, meta__user_id: meta.user_id}
-  preprocess:
-    truncate_and_slice: {continuous_feature_truncation: 30, binary_feature_truncation: 5}
-";
+        let config = [SMALL_MODEL, TRAIN_DATA].concat();
         let schema = r#"{"schema": [
             {"dtype": "float_list", "feature_name": "cont", "length": 40},
             {"dtype": "int64_list", "feature_name": "bin", "length": 9},
@@ -287,6 +252,44 @@ fn a_wrong_model_is_named() {
         fail(&["score", "--model", &world.text("nothing"), "--records", &world.text("records.tfrecord")])
             .contains("nothing")
     );
+}
+
+#[test]
+fn a_packed_model_stands_for_its_folder_and_says_what_it_was_packed_for() {
+    let world = World::new();
+    let (model, packed) = (world.text("model"), world.text("model.packed"));
+    let expected = succeed(&refs(&world.score("records.tfrecord", &["--precision", "bf16"])));
+    let line = succeed(&["pack", "--model", &model, "--out", &packed, "--precision", "bf16"]);
+    assert!(line.contains("for cpu in bf16, layout strips-32"), "{line}");
+    let inspected = succeed(&["inspect", &packed]);
+    assert_eq!(inspected, succeed(&["inspect", &model]));
+
+    // From here on the file stands alone: configuration, schema and weights are in it.
+    std::fs::remove_dir_all(&model).expect("removed");
+    let score = |more: &[&str]| -> Vec<String> {
+        let mut arguments = world.score("records.tfrecord", more);
+        arguments[2].clone_from(&packed);
+        arguments
+    };
+    assert_eq!(succeed(&refs(&score(&["--precision", "bf16"]))), expected, "the same scores, byte for byte");
+    let message = fail(&refs(&score(&[])));
+    assert!(message.contains("bf16") && message.contains("f32") && message.contains("pack"), "{message}");
+    let again = world.text("again.packed");
+    let message = fail(&["pack", "--model", &packed, "--out", &again]);
+    assert!(message.contains("model folder"), "{message}");
+    let bytes = std::fs::read(&packed).expect("read");
+    for (damaged, word) in
+        [(&bytes[..bytes.len() - 1], "damaged"), (&bytes[..7], "not a packed model"), (&[], "empty")]
+    {
+        std::fs::write(&packed, damaged).expect("written");
+        let message = fail(&refs(&score(&["--precision", "bf16"])));
+        assert!(message.contains(word), "{message}");
+    }
+    let mut newer = bytes.clone();
+    newer[8] = 2;
+    std::fs::write(&packed, newer).expect("written");
+    let message = fail(&refs(&score(&["--precision", "bf16"])));
+    assert!(message.contains("version 2") && message.contains("pack the model again"), "{message}");
 }
 
 #[test]

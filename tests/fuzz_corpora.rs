@@ -1,9 +1,7 @@
 //! The fuzz targets on a stable compiler: their corpora, and mutations of them, with the allocator counting. One test at
 //! a time is let through, because the allocator counts for the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,26 +9,10 @@ use std::time::{Duration, Instant};
 #[allow(unreachable_pub, reason = "shared with the fuzzer's own crate")]
 mod targets;
 
-struct Counting;
+mod common;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; only counters are touched besides.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above, hence from `System`, with the same `layout`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use common::allocator::{Counting, peak};
+use common::random::Random;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -47,11 +29,8 @@ const HANG: Duration = Duration::from_secs(20);
 
 /// Runs a target on an input; gives the memory that it held at most.
 fn run(name: &str, target: fn(&[u8]), input: &[u8]) -> usize {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
     let start = Instant::now();
-    target(input);
-    let peak = PEAK.load(Ordering::Relaxed) - before;
+    let ((), peak) = peak(|| target(input));
     assert!(peak <= bound(input.len()), "{name}: {peak} bytes for an input of {}", input.len());
     assert!(start.elapsed() < HANG, "{name}: {:?} for {} bytes", start.elapsed(), input.len());
     peak
@@ -65,25 +44,10 @@ fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("readable"))).collect()
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn range(&mut self, len: usize) -> std::ops::Range<usize> {
-        let start = self.below(len + 1);
-        start..start + self.below((len - start).min(64) + 1)
-    }
+/// A place in something so long, and a few bytes behind it.
+fn range(random: &mut Random, len: usize) -> std::ops::Range<usize> {
+    let start = random.below(len + 1);
+    start..start + random.below((len - start).min(64) + 1)
 }
 
 /// Bytes and numbers that parsers trip over.
@@ -120,7 +84,7 @@ const MAX_INPUT: usize = 8 << 10;
 fn mutate(random: &mut Random, seeds: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {
     let mut input = seeds[random.below(seeds.len())].1.clone();
     for _ in 0..=random.below(6) {
-        let range = random.range(input.len());
+        let range = range(random, input.len());
         match random.below(8) {
             0 | 1 if !input.is_empty() => {
                 let at = random.below(input.len());

@@ -1,33 +1,13 @@
 //! Files that someone made to harm: memory stays within a bound that the file's own size sets. One test: the allocator
 //! counts for the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use maskrank::ScoreWeights;
 use maskrank::config::{Case, ModelConfig};
 use maskrank::weights::Weights;
 
-struct Counting;
+mod common;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; only counters are touched besides.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above, hence from `System`, with the same `layout`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use common::allocator::{Counting, peak};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -39,14 +19,6 @@ const MIB: usize = 1024 * KIB;
 /// reader counts 200,000 nodes and 16 MiB of text.
 const BYTES_A_BYTE: usize = 256;
 const TREE: usize = 64 * MIB;
-
-/// The most memory that was live at once during `run`, beyond what was before.
-fn peak(run: impl FnOnce()) -> usize {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    run();
-    PEAK.load(Ordering::Relaxed) - before
-}
 
 /// A weights file of this header, without data.
 fn file(header: &str) -> Vec<u8> {
@@ -72,12 +44,12 @@ fn memory_is_bounded_by_the_size_of_the_file() {
     ];
     for text in &texts {
         let bound = BYTES_A_BYTE * text.len() + TREE;
-        let used = peak(|| assert!(ModelConfig::from_yaml(text, "t").is_err()));
+        let ((), used) = peak(|| assert!(ModelConfig::from_yaml(text, "t").is_err()));
         println!("configuration of {} bytes: peak {used}", text.len());
         assert!(used <= bound, "{}: {used} bytes > bound {bound}", &text[..40]);
-        let used = peak(|| assert!(ScoreWeights::from_text(text, "t").is_err()));
+        let ((), used) = peak(|| assert!(ScoreWeights::from_text(text, "t").is_err()));
         assert!(used <= bound, "{}: {used} bytes > bound {bound}", &text[..40]);
-        let used = peak(|| assert!(Case::from_json(text, "t".as_ref()).is_err()));
+        let ((), used) = peak(|| assert!(Case::from_json(text, "t".as_ref()).is_err()));
         assert!(used <= bound, "{}: {used} bytes > bound {bound}", &text[..40]);
     }
 
@@ -97,7 +69,7 @@ fn memory_is_bounded_by_the_size_of_the_file() {
         // A shape's `1,` becomes 8 bytes in a vector that doubles; an entry is smaller than its text.
         let bound = 16 * bytes.len() + 64 * KIB;
         let size = bytes.len();
-        let used = peak(|| assert!(Weights::from_bytes("w", bytes).is_err()));
+        let ((), used) = peak(|| assert!(Weights::from_bytes("w", bytes).is_err()));
         println!("weights of {size} bytes: peak {used}");
         assert!(used <= bound, "{size} bytes: {used} bytes > bound {bound}");
     }

@@ -1,10 +1,8 @@
 //! Records that someone made to harm: no panic, no endless reading, no memory beyond the bound that
 //! `maskrank::records` states. One test: the allocator counts for the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use maskrank::Error;
 use maskrank::records::{
@@ -18,26 +16,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 #[allow(dead_code, reason = "shared with the other tests of records, which use more of it")]
 mod support;
 
-struct Counting;
+mod common;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; only counters are touched besides.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above, hence from `System`, with the same `layout`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use common::allocator::{Counting, peak};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -47,9 +28,11 @@ const CAPACITY: usize = 3;
 
 /// Reads everything; returns what went wrong, and the most memory that was live at once beyond the start.
 fn read(bytes: Vec<u8>, layout: &RecordLayout, options: ReadOptions) -> (Vec<Error>, usize) {
+    peak(|| read_all(bytes, layout, options))
+}
+
+fn read_all(bytes: Vec<u8>, layout: &RecordLayout, options: ReadOptions) -> Vec<Error> {
     let stream = Cursor::new(bytes);
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
     let mut errors = Vec::new();
     match BlockReader::from_stream(stream, Path::new("hostile"), layout.clone(), options) {
         Err(error) => errors.push(error),
@@ -65,7 +48,7 @@ fn read(bytes: Vec<u8>, layout: &RecordLayout, options: ReadOptions) -> (Vec<Err
             assert!(options.on_bad == OnBad::Skip || errors.len() <= 1);
         }
     }
-    (errors, PEAK.load(Ordering::Relaxed) - before)
+    errors
 }
 
 /// What the module's documentation promises.

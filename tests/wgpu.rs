@@ -15,6 +15,9 @@ use maskrank::{Backend, Precision, Scorer};
 const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::F16, Precision::Bf16];
 
 fn main() {
+    if let Some(name) = std::env::var_os(shaders::CHILD) {
+        return shaders::child(&name.to_string_lossy());
+    }
     let arguments = Arguments::from_args();
     let absent = shaders::open("tiny-parallel").and_then(|case| usable(&case)).err();
     let mut trials = Vec::new();

@@ -9,21 +9,27 @@
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod explain;
 pub mod features;
 pub mod filters;
 pub mod gates;
 pub mod hydrators;
 pub mod listing;
+pub mod mixing;
 #[cfg(feature = "model")]
 pub mod model_client;
 pub mod products;
 pub mod query_hydrators;
 pub mod scorers;
+pub mod sealed;
 pub mod selectors;
+#[cfg(feature = "service")]
+pub mod service;
 pub mod side_effects;
 pub mod sources;
 #[cfg(feature = "stores")]
 pub mod stores;
+pub mod timeline;
 #[cfg(feature = "stores")]
 pub mod world;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::engine::ComponentRow;
-use crate::features::{FamilyRow, Level};
+use crate::features::{DISCRETE, DISCRETE_SLOTS, FamilyRow, Level};
 
 /// A Markdown document of a product's components in the order of execution, and of the feature families.
 pub fn document(components: &[ComponentRow], families: &[FamilyRow]) -> String {
@@ -39,38 +39,39 @@ pub fn document(components: &[ComponentRow], families: &[FamilyRow]) -> String {
             row.name, row.phase, row.about
         );
     }
+    let total = |slots: fn(&FamilyRow) -> usize| families.iter().map(slots).sum::<usize>();
+    let (continuous, binary) = (total(|row| row.continuous.len()), total(|row| row.binary.len()));
+    let _ = writeln!(text, "| all | | | {continuous} | {binary} | |");
+    text.push_str(
+        "\n## Discrete slots\n\nIdentities, codes and sequences, written into training records. No loaded model reads \
+         them.\n\n| what | slots |\n|---|---|\n",
+    );
+    for (name, length) in DISCRETE {
+        let _ = writeln!(text, "| `{name}` | {length} |");
+    }
+    let _ = writeln!(text, "| all | {DISCRETE_SLOTS} |");
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::config::PipelineConfig;
-    use crate::domain::{ManualClock, ModelInputs};
-    use crate::features::{Registry, families};
-    use crate::products::for_you;
-    use crate::testing::{Answer, HashModel, MemoryStores, NOW};
+    use crate::testing::{Answer, MemoryStores, home};
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/COMPONENTS.md");
 
     #[test]
     fn the_document_lists_what_is_declared() {
-        let stores = MemoryStores::with_users([]).stores();
-        let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
-        let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
-        let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(&PipelineConfig::default(), &stores, Arc::clone(&registry), model, clock)
-            .expect("declared");
-        let document = document(&product.components(), &registry.rows());
+        let (home, ..) = home(PipelineConfig::default(), &MemoryStores::with_users([]), &[], Answer::Rows);
+        let document = document(&home.components(), &home.parts().registry.rows());
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(FILE, &document).expect("the file can be written");
         }
         let written = std::fs::read_to_string(FILE).expect("the file is there");
         assert!(written == document, "COMPONENTS.md is stale: run with UPDATE_GENERATED=1");
         for name in
-            ["`author_visibility`", "`model`", "`cache_scored_posts`", "`rates`", "awaited before scoring"]
+            ["`author_visibility`", "`model`", "`cache_scored_posts`", "`shares`", "awaited before scoring"]
         {
             assert!(document.contains(name), "{name}");
         }
@@ -78,12 +79,8 @@ mod tests {
 
     #[test]
     fn no_two_components_of_a_list_have_one_name() {
-        let stores = MemoryStores::with_users([]).stores();
-        let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
-        let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
-        let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(&PipelineConfig::default(), &stores, registry, model, clock).expect("declared");
-        let mut names: Vec<_> = product
+        let (home, ..) = home(PipelineConfig::default(), &MemoryStores::with_users([]), &[], Answer::Rows);
+        let mut names: Vec<_> = home
             .components()
             .iter()
             .map(|row| (row.pipeline, row.stage, row.when.clone(), row.name))

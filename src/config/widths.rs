@@ -19,6 +19,15 @@ pub struct Widths {
 pub const EMBEDDINGS: [&str; 3] = ["user_embedding", "user_eng_embedding", "author_embedding"];
 
 impl Widths {
+    /// The production model's: those of the released schema, cut as its training did. `x` has 2,776 columns.
+    pub const PRODUCTION: Self = Self {
+        continuous: 2117,
+        binary: 59,
+        user_embedding: 200,
+        user_eng_embedding: 200,
+        author_embedding: 200,
+    };
+
     /// Continuous and binary features together: the row that the feature layer norm sees.
     #[must_use]
     pub fn dense(&self) -> usize {

@@ -13,12 +13,14 @@
 //! - twice `max_record_bytes` for the record being read (once except while the buffer grows), and no more than three
 //!   times what has really arrived of the longest record (or 256 KiB): a length is only a claim,
 //! - [`RecordLayout::row_bytes`] times the capacity of the caller's block, and one row more,
-//! - 512 KiB for file buffer, decompression, the places of features, and the texts of kept errors.
+//! - 512 KiB for file buffer, decompression, the places of features, and the texts of kept errors,
+//! - 1.25 MiB more with [`BlockReader::read_ahead`].
 //!
 //! Writing is the reverse: [`encode_example`], [`RecordWriter`], and [`RandomRecords`] for data to try things with.
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod block;
 mod crc32c;
 mod decode;

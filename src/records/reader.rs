@@ -124,6 +124,7 @@ pub struct BlockReader {
     open_request: Option<(u32, i64)>,
     skipped: Skipped,
     input_bytes: Arc<AtomicU64>,
+    reads_ahead: bool,
 }
 
 impl BlockReader {
@@ -162,7 +163,16 @@ impl BlockReader {
             open_request: position.open_request.map(|user| (position.file as u32, user)),
             skipped: Skipped::default(),
             input_bytes: Arc::default(),
+            reads_ahead: false,
         }
+    }
+
+    /// Reads, and decompresses, each file on a thread of its own, a few hundred KiB before its records are decoded. What
+    /// is read does not change. A thread that waits for a pipe outlives the reader until the pipe gives something.
+    #[must_use]
+    pub fn read_ahead(mut self) -> Self {
+        self.reads_ahead = true;
+        self
     }
 
     /// A reader of one stream that is no file, gzip or not; `name` stands for it in errors.
@@ -273,7 +283,10 @@ impl BlockReader {
                 Some(frames) => frames,
                 closed => {
                     let (record, offset) = std::mem::take(&mut self.start);
-                    let source = Source::open(file, offset, &self.input_bytes)?;
+                    let mut source = Source::open(file, offset, &self.input_bytes)?;
+                    if self.reads_ahead {
+                        source = source.ahead(file)?;
+                    }
                     let frames =
                         FrameReader::new(source, file, (record, offset), self.options.max_record_bytes);
                     closed.insert(frames.with_buffer(std::mem::take(&mut self.spare_buffer)))

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ahead::Ahead;
 use super::crc32c::masked_crc32c;
 use crate::{Error, Result};
 
@@ -80,6 +81,13 @@ impl Source {
             Box::new(buffered)
         };
         Self { stream, is_gzip }
+    }
+
+    /// The same stream, read and decompressed by a thread of its own from now on.
+    pub(super) fn ahead(self, path: &Path) -> Result<Self> {
+        let ahead =
+            Ahead::start(self.stream).map_err(|source| Error::io("start a thread for", path, source))?;
+        Ok(Self { stream: Box::new(ahead), is_gzip: self.is_gzip })
     }
 
     /// Fills `into` as far as the stream goes; returns how far.

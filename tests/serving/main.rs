@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "a test crate has no one to export to")]
 
 mod batching;
+#[path = "../common/mod.rs"]
+mod common;
 mod performance;
 mod reload;
 mod soak;

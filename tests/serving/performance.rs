@@ -1,6 +1,9 @@
 //! Bounds on time, ignored by default: they need a machine that does nothing else. Run with
-//! `cargo test --release --test serving -- --ignored --test-threads 1 --nocapture`.
+//! `cargo test --release --test serving -- --ignored --test-threads 1 --nocapture performance`.
+//! `MASKRANK_SERVING_RECORD` names a CSV that the rows are added to.
 
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +15,46 @@ use maskrank::{
 };
 
 use crate::support::{Random, WEIGHTS, live, request};
+
+const HEADER: &str = "measure,setting,unit,plain,merged,compared,bound";
+
+/// One row: what the plain scorer and the merging one gave, how they compare, and what the comparison must hold.
+struct Row {
+    measure: &'static str,
+    setting: String,
+    unit: &'static str,
+    plain: f64,
+    merged: f64,
+    compared: f64,
+    bound: &'static str,
+}
+
+/// Prints a table, and adds it to the record where one is asked for.
+fn report(rows: &[Row]) {
+    println!(
+        "{:<12} {:<22} {:>14} {:>12} {:>12} {:>10}  bound",
+        "measure", "setting", "unit", "plain", "merged", "compared"
+    );
+    for Row { measure, setting, unit, plain, merged, compared, bound } in rows {
+        println!(
+            "{measure:<12} {setting:<22} {unit:>14} {plain:>12.1} {merged:>12.1} {compared:>10.3}  {bound}"
+        );
+    }
+    let Some(path) = std::env::var_os("MASKRANK_SERVING_RECORD") else { return };
+    let is_new = !Path::new(&path).exists();
+    let mut file = std::fs::File::options().create(true).append(true).open(path).expect("a record");
+    if is_new {
+        writeln!(file, "{HEADER}").expect("written");
+    }
+    for Row { measure, setting, unit, plain, merged, compared, bound } in rows {
+        writeln!(file, "{measure},{setting},{unit},{plain:.1},{merged:.1},{compared:.4},{bound}")
+            .expect("written");
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
 
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
@@ -33,6 +76,7 @@ fn one_caller_waits_less_than_50_us_beyond_the_delay() {
         start.elapsed()
     };
     let base = median((0..2000).map(|_| alone(&mut scores)).collect());
+    let mut rows = Vec::new();
     for delay in [Duration::ZERO, Duration::from_micros(200), Duration::from_millis(1)] {
         let batching = BatchingScorer::builder(&live).delay(delay).build().unwrap();
         let rounds = 2000;
@@ -43,9 +87,20 @@ fn one_caller_waits_less_than_50_us_beyond_the_delay() {
                 start.elapsed()
             })
             .collect();
-        let added = median(times).saturating_sub(base + delay);
-        println!("delay {delay:?}: scoring {base:?}, added beyond the delay {added:?}");
-        assert!(added < Duration::from_micros(50), "delay {delay:?}: {added:?} beyond it");
+        let merged = median(times);
+        rows.push(Row {
+            measure: "one caller",
+            setting: format!("delay {} us", delay.as_micros()),
+            unit: "us a call",
+            plain: micros(base),
+            merged: micros(merged),
+            compared: micros(merged.saturating_sub(base + delay)),
+            bound: "under 50 us beyond the delay",
+        });
+    }
+    report(&rows);
+    for row in rows {
+        assert!(row.compared < 50.0, "{}: {:.1} us beyond it", row.setting, row.compared);
     }
 }
 
@@ -54,16 +109,9 @@ fn one_caller_waits_less_than_50_us_beyond_the_delay() {
 fn saturated_it_reaches_95_percent_of_the_plain_scorer() {
     const MAX: usize = 512;
     const EACH: usize = 32;
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/production");
-    let widths = Widths {
-        continuous: 2117,
-        binary: 59,
-        user_embedding: 200,
-        user_eng_embedding: 200,
-        author_embedding: 200,
-    };
-    let config = ModelConfig::read(folder.join("config.yaml")).unwrap();
-    let model = Model::seeded(config, widths, 1).unwrap();
+    let Widths { continuous, binary, user_embedding, user_eng_embedding, author_embedding } =
+        Widths::PRODUCTION;
+    let model = Model::seeded(ModelConfig::production().unwrap(), Widths::PRODUCTION, 1).unwrap();
     let scorer =
         Scorer::builder(&model).backend(Backend::Cpu).max_candidates(MAX).max_in_flight(2).build().unwrap();
     let live = Arc::new(LiveScorer::new(scorer).unwrap());
@@ -73,11 +121,11 @@ fn saturated_it_reaches_95_percent_of_the_plain_scorer() {
             candidates: EACH,
             request: OwnedColumns::default(),
             candidate: OwnedColumns {
-                continuous: random.floats(EACH * 2117).into(),
-                binary: OwnedBinary::Bytes(vec![1; EACH * 59].into()),
-                user_embedding: random.floats(EACH * 200).into(),
-                user_eng_embedding: random.floats(EACH * 200).into(),
-                author_embedding: random.floats(EACH * 200).into(),
+                continuous: random.floats(EACH * continuous).into(),
+                binary: OwnedBinary::Bytes(vec![1; EACH * binary].into()),
+                user_embedding: random.floats(EACH * user_embedding).into(),
+                user_eng_embedding: random.floats(EACH * user_eng_embedding).into(),
+                author_embedding: random.floats(EACH * author_embedding).into(),
             },
         })
         .collect();
@@ -130,6 +178,15 @@ fn saturated_it_reaches_95_percent_of_the_plain_scorer() {
     }
     one.sort_by(f64::total_cmp);
     other.sort_by(f64::total_cmp);
-    println!("plain {:.0} candidates/s, merged {:.0}: {:.3}", one[2], other[2], other[2] / one[2]);
-    assert!(other[2] >= 0.95 * one[2], "merged {:.0}, plain {:.0} candidates/s", other[2], one[2]);
+    let (plain, merged) = (one[2], other[2]);
+    report(&[Row {
+        measure: "saturated",
+        setting: format!("{MAX} candidates by {EACH}"),
+        unit: "candidates/s",
+        plain,
+        merged,
+        compared: merged / plain,
+        bound: "at least 0.95",
+    }]);
+    assert!(merged >= 0.95 * plain, "merged {merged:.0}, plain {plain:.0} candidates/s");
 }

@@ -8,25 +8,8 @@ use maskrank::{
     Backend, Batch, LiveScorer, Model, ModelConfig, Outputs, ScoreOptions, Scorer, Scores, Split,
 };
 
-pub const CONFIG: &str = r"
-model:
-  backbone:
-    mask_net_config:
-      mask_blocks:
-        - {aggregation_size: 24, input_layer_norm: true, output_size: 16}
-        - {reduction_factor: 0.5, input_layer_norm: false, output_size: 17}
-      mlp: {layer_sizes: [32], final_layer_activation: true}
-      use_parallel: true
-  featurization_config:
-    double_norm_log_config:
-      batch_norm_config: {affine: true}
-      clip_magnitude: 5.0
-      layer_norm_config: {epsilon: 0.0}
-  multi_task_type: share_all
-  tasks:
-    recap.engagement.is_favorited: {mlp_config: {layer_sizes: [8, 1], batch_norm: {affine: false}}}
-    recap.engagement.is_replied: {mlp_config: {layer_sizes: [8, 1]}}
-";
+use crate::common::SMALL_MODEL;
+pub use crate::common::random::Random;
 
 pub const WIDTHS: Widths =
     Widths { continuous: 30, binary: 5, user_embedding: 6, user_eng_embedding: 0, author_embedding: 7 };
@@ -37,7 +20,7 @@ pub fn split() -> Split {
 }
 
 pub fn config() -> ModelConfig {
-    ModelConfig::from_yaml(CONFIG, "config.yaml").expect("a good configuration")
+    ModelConfig::from_yaml(SMALL_MODEL, "config.yaml").expect("a good configuration")
 }
 
 pub fn model(seed: u64) -> Model {
@@ -56,28 +39,6 @@ pub fn scorer(seed: u64, max_candidates: usize) -> Scorer {
 
 pub fn live(seed: u64, max_candidates: usize) -> Arc<LiveScorer> {
     Arc::new(LiveScorer::new(scorer(seed, max_candidates)).expect("a good scorer"))
-}
-
-/// splitmix64.
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    pub fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
-    }
 }
 
 pub fn request(random: &mut Random, candidates: usize) -> OwnedRequest {

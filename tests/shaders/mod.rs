@@ -1,6 +1,7 @@
 //! The trials, and what they share.
 
 mod device;
+mod failing;
 mod faults;
 mod gemm;
 mod rows;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use maskrank::Precision;
 use maskrank::golden::Case;
 use maskrank::wgpu_testing::TestDevice;
+
+pub(crate) use failing::{CHILD, child};
 
 /// A check of one variant, and its name.
 type Check = (&'static str, fn(&TestDevice, Precision));
@@ -44,6 +47,7 @@ pub(crate) fn trials() -> Vec<Named> {
         }
     }
     trials.extend(device::trials());
+    trials.extend(failing::trials());
     trials.extend(faults::trials());
     trials
 }

@@ -2,6 +2,10 @@
 
 #![allow(unreachable_pub, reason = "a test crate has no one to export to")]
 
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(target_os = "linux")]
+mod large;
 mod resume;
 mod tables;
 mod world;

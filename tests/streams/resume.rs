@@ -3,47 +3,48 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::world::{World, text};
+use crate::common::random::Random;
+use crate::world::{REMAINS, World, text};
 
 /// Kills a run at so many moments, spread over its whole length, and compares every output with the undisturbed one.
-fn kill(times: u32, records: usize, more: &[&str]) {
+fn kill(times: u32, records: usize, extension: &str, more: &[&str]) {
     let world = World::new(records);
+    let [whole, killed] = ["whole", "killed"].map(|name| format!("{name}.{extension}"));
     let start = Instant::now();
-    let expected = world.finish("whole.csv", more);
+    let expected = world.finish(&whole, more);
     let length = start.elapsed();
     assert!(expected.len() > records, "{} bytes", expected.len());
 
     let resume: Vec<&str> = more.iter().copied().chain(["--resume", "--checkpoint", "0"]).collect();
-    let (mut killed, mut finished, mut resumed, mut random) = (0, 0, 0, 12345_u64);
-    while killed < times {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let share = (random >> 40) as f64 / (1_u64 << 24) as f64;
-        resumed += u32::from(world.path("killed.csv.state").exists());
-        let mut child = world.score("killed.csv", &resume).stderr(Stdio::null()).spawn().expect("spawned");
-        std::thread::sleep(length.mul_f64(share));
+    let (mut kills, mut finished, mut resumed, mut random) = (0, 0, 0, Random(12345));
+    while kills < times {
+        resumed += u32::from(world.path(&format!("{killed}.state")).exists());
+        let mut child = world.score(&killed, &resume).stderr(Stdio::null()).spawn().expect("spawned");
+        std::thread::sleep(length.mul_f64(random.share()));
         child.kill().expect("killed, or ended before");
         let status = child.wait().expect("waited for");
         if status.code().is_none() {
-            killed += 1;
+            kills += 1;
             continue;
         }
         // It ended before the signal: the output is whole, and the next round begins anew.
         assert!(status.success(), "{status}");
         finished += 1;
-        check(&world, &expected);
-        std::fs::remove_file(world.path("killed.csv")).expect("removed");
+        check(&world, &killed, &expected);
+        std::fs::remove_file(world.path(&killed)).expect("removed");
     }
-    let output = world.score("killed.csv", &resume).output().expect("the binary runs");
+    let output = world.score(&killed, &resume).output().expect("the binary runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    check(&world, &expected);
+    check(&world, &killed, &expected);
     println!(
-        "killed {killed} times, of which {resumed} runs went on from a checkpoint; {finished} outputs finished before"
+        "{killed}: killed {kills} times, of which {resumed} runs went on from a checkpoint; {finished} outputs finished \
+         before"
     );
     assert!(resumed > 0, "no run ever went on from a checkpoint");
 }
 
-fn check(world: &World, expected: &[u8]) {
-    let found = std::fs::read(world.path("killed.csv")).expect("written");
+fn check(world: &World, name: &str, expected: &[u8]) {
+    let found = std::fs::read(world.path(name)).expect("written");
     let differs = found.iter().zip(expected).position(|(a, b)| a != b);
     assert!(
         found == expected,
@@ -51,25 +52,36 @@ fn check(world: &World, expected: &[u8]) {
         found.len(),
         expected.len()
     );
-    for rest in [".partial", ".state"] {
-        assert!(!world.path(&format!("killed.csv{rest}")).exists(), "{rest} is left");
+    for rest in REMAINS {
+        assert!(!world.path(&format!("{name}{rest}")).exists(), "{rest} is left");
     }
 }
 
 #[test]
 fn killed_a_few_times() {
-    kill(4, 4000, &[]);
+    kill(4, 4000, "csv", &[]);
 }
 
 #[test]
 fn killed_a_few_times_with_only_the_best_written() {
-    kill(4, 4000, &["--top", "2", "--format", "jsonl"]);
+    kill(4, 4000, "jsonl", &["--top", "2"]);
+}
+
+#[test]
+fn killed_a_few_times_with_a_table_to_make() {
+    kill(4, 4000, "parquet", &["--top", "2"]);
 }
 
 #[test]
 #[ignore = "takes minutes; run by hand"]
 fn killed_fifty_times() {
-    kill(50, 20_000, &[]);
+    kill(50, 20_000, "csv", &[]);
+}
+
+#[test]
+#[ignore = "takes minutes; run by hand"]
+fn killed_fifty_times_with_a_table_to_make() {
+    kill(50, 20_000, "parquet", &[]);
 }
 
 #[test]
@@ -116,39 +128,56 @@ fn going_on_says_what_it_found_and_refuses_another_runs_output() {
 
 /// Without `--skip-bad`: the broken record in the last file ends the run, and leaves a state to go on from.
 fn stop(world: &World, more: &[&str]) -> std::process::Output {
-    let arguments: Vec<_> = world.score("out.csv", more).get_args().map(std::ffi::OsStr::to_owned).collect();
+    stop_as(world, "out.csv", more)
+}
+
+fn stop_as(world: &World, out: &str, more: &[&str]) -> std::process::Output {
+    let arguments: Vec<_> = world.score(out, more).get_args().map(std::ffi::OsStr::to_owned).collect();
     let arguments = arguments.into_iter().filter(|argument| argument != "--skip-bad");
     Command::new(env!("CARGO_BIN_EXE_maskrank")).args(arguments).output().expect("the binary runs")
 }
 
 #[test]
-fn a_kill_between_the_last_state_and_the_name_is_finished() {
-    let world = World::new(500);
-    assert!(!stop(&world, &[]).status.success());
-    let (out, partial, state) =
-        (world.path("out.csv"), world.path("out.csv.partial"), world.path("out.csv.state"));
-    let written = std::fs::read(&partial).expect("read");
-    let left = std::fs::read_to_string(&state).expect("read");
-    // What the disk holds when the process dies right before, and right after, the output gets its name.
-    let complete = |bytes: usize| {
-        let mut value: serde_json::Value = serde_json::from_str(&left).expect("JSON");
-        value["is_complete"] = true.into();
-        value["output_bytes"] = bytes.into();
-        std::fs::write(&state, value.to_string()).expect("written");
-    };
-    for before_the_rename in [true, false] {
-        complete(written.len());
-        if before_the_rename {
-            std::fs::write(&partial, [&written[..], b"a row that no state counts"].concat())
-                .expect("written");
+fn a_kill_between_the_last_state_and_the_output_is_finished() {
+    for extension in ["csv", "parquet"] {
+        let world = World::new(500);
+        let name = format!("out.{extension}");
+        let stopped = |more: &[&str]| stop_as(&world, &name, more);
+        assert!(!stopped(&[]).status.success());
+        let [out, partial, state] = ["", ".partial", ".state"].map(|end| world.path(&format!("{name}{end}")));
+        let rows = std::fs::read(&partial).expect("read");
+        let left = std::fs::read_to_string(&state).expect("read");
+        // What the disk holds when the process dies right before, and right after, the output is made.
+        let complete = |bytes: usize| {
+            let mut value: serde_json::Value = serde_json::from_str(&left).expect("JSON");
+            value["is_complete"] = true.into();
+            value["output_bytes"] = bytes.into();
+            std::fs::write(&state, value.to_string()).expect("written");
+        };
+        let mut made = Vec::new();
+        for is_made in [false, true] {
+            complete(rows.len());
+            if !is_made {
+                std::fs::write(&partial, [&rows[..], b"a row that no state counts"].concat())
+                    .expect("written");
+                std::fs::write(world.path(&format!("{name}.table")), b"half a table").expect("written");
+            }
+            let output = stopped(&["--resume"]);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            let found = std::fs::read(&out).expect("there");
+            assert!(if is_made { found == made } else { !found.is_empty() }, "{} bytes", found.len());
+            assert!(extension != "csv" || found == rows, "rows of text are the output");
+            made = found;
+            assert!(!partial.exists() && !state.exists());
         }
-        let output = stop(&world, &["--resume"]);
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        assert_eq!(std::fs::read(&out).expect("there"), written);
-        assert!(!partial.exists() && !state.exists());
+        // Rows that the output does not have: more than a row's bytes, whatever the format.
+        complete(rows.len() + 1000);
+        let output = stopped(&["--resume"]);
+        assert!(
+            text(&output.stderr).contains("is not what the earlier run wrote"),
+            "{}",
+            text(&output.stderr)
+        );
+        assert!(out.exists());
     }
-    complete(written.len() + 1);
-    let output = stop(&world, &["--resume"]);
-    assert!(text(&output.stderr).contains("is not what the earlier run wrote"), "{}", text(&output.stderr));
-    assert!(out.exists());
 }

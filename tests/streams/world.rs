@@ -1,7 +1,10 @@
 //! A small model and files of records for it, scored by the binary.
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+
+use crate::common::command::succeed;
+pub use crate::common::command::text;
 
 const CONFIG: &str = r"
 model:
@@ -22,6 +25,9 @@ pub const SCHEMA: &str = r#"{"schema": [
     {"dtype": "int64_list", "feature_name": "meta.author_id", "length": 1},
     {"dtype": "int64_list", "feature_name": "meta.tweet_id", "length": 1}]}"#;
 
+/// What is beside an output before it is whole, and never after.
+pub const REMAINS: [&str; 4] = [".partial", ".state", ".state.partial", ".table"];
+
 pub struct World {
     folder: tempfile::TempDir,
     pub files: Vec<String>,
@@ -35,12 +41,12 @@ impl World {
         std::fs::write(path("train.yaml"), CONFIG).expect("written");
         std::fs::write(path("segdense.json"), SCHEMA).expect("written");
         let (model, train) = (path("model"), path("train.yaml"));
-        run(&["random-weights", "--out", &model, "--config", &train, "--widths", "12,3", "--seed", "7"]);
+        succeed(&["random-weights", "--out", &model, "--config", &train, "--widths", "12,3", "--seed", "7"]);
         std::fs::copy(path("segdense.json"), path("model/segdense.json")).expect("copied");
         let files: Vec<String> = ["a.tfrecord", "b.tfrecord.gz", "c.tfrecord"].map(path).into();
         for (seed, file) in files.iter().enumerate() {
             let (count, seed, schema) = (records.to_string(), seed.to_string(), path("segdense.json"));
-            run(&[
+            succeed(&[
                 "random-records",
                 "--out",
                 file,
@@ -84,20 +90,9 @@ impl World {
     pub fn finish(&self, out: &str, more: &[&str]) -> Vec<u8> {
         let output = self.score(out, more).output().expect("the binary runs");
         assert!(output.status.success(), "{}", text(&output.stderr));
-        for rest in [".partial", ".state", ".state.partial"] {
+        for rest in REMAINS {
             assert!(!self.path(&format!("{out}{rest}")).exists(), "{rest} is left");
         }
         std::fs::read(self.path(out)).expect("written")
     }
-}
-
-pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn run(arguments: &[&str]) -> Output {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_maskrank")).args(arguments).output().expect("the binary runs");
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-    output
 }

@@ -46,6 +46,11 @@ pub fn model(random: &mut Random) -> Model {
         user_eng_embedding: if random.flip() { embedding } else { 0 },
         author_embedding: if random.flip() { embedding } else { 0 },
     };
+    model_of(random, widths)
+}
+
+/// A model of random shape over inputs of these widths.
+pub fn model_of(random: &mut Random, widths: Widths) -> Model {
     let sharing = *random.pick(&[Sharing::All, Sharing::Partial, Sharing::None]);
     let backbone = (sharing != Sharing::None).then(|| network(random, None));
     let tasks = (0..1 + random.below(5))
@@ -127,6 +132,18 @@ pub fn inputs(
         map.insert(name.to_owned(), (0..rows * width).map(|_| random.signed() * scale).collect());
     }
     map
+}
+
+/// A model with all five inputs, each at least three wide.
+pub fn with_every_input(random: &mut Random) -> Model {
+    loop {
+        let model = model(random);
+        let widths = model.widths();
+        let all = [widths.continuous, widths.binary].into_iter().chain(widths.embeddings());
+        if all.into_iter().all(|width| width >= 3) {
+            return model;
+        }
+    }
 }
 
 /// Shared by trials that need one model of every kind.

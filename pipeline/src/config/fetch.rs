@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ListsConfig, PopularVideosConfig, RecommendedAuthorsConfig, SecondDegreeConfig, SimilarConfig};
 use crate::domain::{CandidateKind, ViewerState};
 use crate::engine::QualityFactorConfig;
 
@@ -25,6 +26,8 @@ pub struct QueryConfig {
     pub served_per_response: usize,
     /// How many of the viewer's lists are read.
     pub list_limit: usize,
+    /// Of how many of the latest requests enough is kept to explain them as they were served.
+    pub explainable_requests: usize,
 }
 
 impl Default for QueryConfig {
@@ -36,6 +39,7 @@ impl Default for QueryConfig {
             served_window_ms: 10 * MINUTE_MS,
             served_per_response: 100,
             list_limit: 20,
+            explainable_requests: 1000,
         }
     }
 }
@@ -48,6 +52,16 @@ pub struct FetchConfig {
     pub cache: CacheConfig,
     /// Posts of followed accounts.
     pub in_network: InNetworkConfig,
+    /// Posts that followed accounts engaged with.
+    pub second_degree: SecondDegreeConfig,
+    /// Posts near to what the viewer engaged with.
+    pub similar: SimilarConfig,
+    /// Posts of recommended accounts.
+    pub recommended_authors: RecommendedAuthorsConfig,
+    /// Posts of the viewer's lists.
+    pub lists: ListsConfig,
+    /// Popular videos.
+    pub popular_videos: PopularVideosConfig,
     /// Posts of the reverse-chronological timeline.
     pub backfill: BackfillConfig,
     /// The quality factor of each source.

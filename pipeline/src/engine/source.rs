@@ -8,7 +8,8 @@ use super::{Component, Failure, Run};
 
 /// What a pipeline tells its source beside the query.
 pub struct Scope<'a, C> {
-    /// How much of the configured work to do, 0..=1: the pipeline's quality factor, 1 when it has none.
+    /// How much of the configured work to do, 0..=1: the pipeline's quality factor times its parent's, each 1
+    /// when there is none.
     pub quality: f64,
     /// Candidates of the pipelines before this one: all normal pipelines' for a dependent pipeline, none for a normal one.
     pub earlier: &'a [C],
@@ -28,4 +29,10 @@ pub fn scaled_limit(configured: usize, quality: f64) -> usize {
 pub trait Source<Q, C>: Component {
     /// Finds candidates, best first where the source ranks.
     async fn fetch(&self, query: &Q, scope: Scope<'_, C>) -> Result<Vec<C>, Failure>;
+
+    /// Why it did not find a candidate that somebody asks about, in words, as of this query; none when it cannot tell.
+    fn why_not(&self, query: &Q, wanted: &C) -> Option<String> {
+        let _ = (query, wanted);
+        None
+    }
 }

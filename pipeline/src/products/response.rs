@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::domain::stores::UserStore;
 use crate::domain::{Candidate, PostId, Query, SourceKind, UserId};
-use crate::engine::Served;
+use crate::engine::{Mixed, Served};
+use crate::mixing::Item;
+use crate::timeline::Timeline;
 
 /// A ranked timeline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,8 +42,17 @@ pub struct ServedPost {
 }
 
 impl TimelineResponse {
-    pub(super) fn of(served: &Served<Query, Candidate>, users: &dyn UserStore) -> Self {
-        let posts = served.selected.iter().map(|candidate| post(&served.query, candidate, users)).collect();
+    /// The ranked posts of a page, without what stands between them.
+    pub fn new(page: &Mixed<Query, Item, Timeline>, users: &dyn UserStore) -> Self {
+        Self { missing: page.response.missing.clone(), ..Self::of(&page.served, users) }
+    }
+
+    pub(super) fn of(served: &Served<Query, Item>, users: &dyn UserStore) -> Self {
+        let posts = served
+            .selected
+            .iter()
+            .filter_map(|item| post(&served.query, &item.focal()?.candidate, users).into())
+            .collect();
         Self { viewer: served.query.viewer, posts, missing: Vec::new() }
     }
 }

@@ -1,21 +1,26 @@
 //! A plan compiled for the CPU: operations with their operands' places, weights packed, norms and biases in f32.
 
-use crate::plan::{Epilogue, Plan, Step};
-use crate::{Backend, Error, Result};
+use std::sync::Arc;
 
+use crate::backend::Work;
+use crate::plan::{Affine, Epilogue, Norm, Plan, Step};
+use crate::weights::packed::Packed;
+use crate::{Backend, Error, Result, Split};
+
+use super::element::Element;
 use super::featurize::Featurizer;
 use super::head::HeadOp;
+use super::isa::Portable;
 use super::layout::{Layout, Operand, Order};
-use super::memory::Arena;
+use super::memory::Strips;
 use super::micro::{Kernel, STRIP};
 use super::norm::RowNorm;
 use super::pack;
-use crate::Split;
 
 /// Everything that is fixed when an executor is built.
 pub(super) struct Program<K: Kernel> {
     /// All weights, group after group.
-    pub(super) weights: Arena<K::Stored>,
+    pub(super) weights: Strips<K::Stored>,
     pub(super) featurize: Featurizer,
     pub(super) norms: Vec<NormOp>,
     pub(super) gemms: Vec<GemmOp>,
@@ -26,6 +31,8 @@ pub(super) struct Program<K: Kernel> {
     pub(super) by_step: Schedule,
     /// Most values of a row that any operation handles, rounded up to a strip.
     pub(super) widest: usize,
+    /// Columns of `x` that are multiplied once a request.
+    pub(super) reused: usize,
 }
 
 /// One norm that is a step of its own.
@@ -48,6 +55,18 @@ pub(super) struct GemmOp {
     /// (32 · strips); what the sums are multiplied by before the bias is added, ones where there is no scale.
     pub(super) scale: Vec<f32>,
     pub(super) epilogue: GemmEpilogue,
+    /// The first columns of K, where they are multiplied once a request.
+    pub(super) once: Option<Once>,
+}
+
+/// A part of K whose sums a request's candidates share.
+pub(super) struct Once {
+    /// Columns under a norm that is each candidate's own.
+    pub(super) normed: usize,
+    /// Columns after those that are the same for every candidate.
+    pub(super) plain: usize,
+    /// (32 · strips): weights times γ over the normed columns.
+    pub(super) center: Vec<f32>,
 }
 
 pub(super) enum GemmEpilogue {
@@ -68,6 +87,8 @@ pub(super) struct Schedule {
     pub(super) waiting: usize,
     /// Featurization's output.
     pub(super) x: Operand,
+    /// Rows of requests.
+    pub(super) requests: Operand,
     /// Each task's input to the head.
     pub(super) head: Vec<Operand>,
 }
@@ -78,8 +99,19 @@ pub(super) enum Task {
     Gemm { op: usize, input: Operand, output: Operand, by: Option<Operand>, waiting: usize },
 }
 
+impl Task {
+    /// What the clock counts it as.
+    pub(super) fn work(&self) -> Work {
+        match *self {
+            Self::Norm { op, .. } => Work::Norm(op),
+            Self::Gemm { op, .. } => Work::Gemm(op),
+        }
+    }
+}
+
 impl<K: Kernel> Program<K> {
-    pub(super) fn new(plan: &Plan, split: &Split) -> Result<Self> {
+    /// Packs the plan's weights, or takes those of a packed file as they lie.
+    pub(super) fn new(plan: &Plan, split: &Split, packed: Option<&Arc<Packed>>) -> Result<Self> {
         if !plan.align.is_multiple_of(STRIP) {
             return Err(Error::Argument {
                 argument: "plan.align",
@@ -104,8 +136,13 @@ impl<K: Kernel> Program<K> {
                 Step::LayerNorm(groups) => {
                     for group in groups {
                         let segments = plan.segments(group.input).iter().map(|s| (s.width, s.padded));
+                        let affine = group.norm.affine.as_ref().map(|affine| Affine {
+                            gamma: plan.arrange(group.input, &affine.gamma),
+                            beta: plan.arrange(group.input, &affine.beta),
+                        });
+                        let norm = RowNorm::new(&Norm { affine, ..group.norm });
                         of_step.push(norms.len());
-                        norms.push(NormOp { norm: RowNorm::new(&group.norm), segments: segments.collect() });
+                        norms.push(NormOp { norm, segments: segments.collect() });
                     }
                 }
                 Step::Gemm(groups) => {
@@ -118,7 +155,22 @@ impl<K: Kernel> Program<K> {
                             columns
                         };
                         let (scale, bias) = group.linear.scale_and_bias();
-                        let bias = spread(bias);
+                        let mut bias = bias.to_vec();
+                        let mut once = None;
+                        if let Some(reuse) = plan.reuse_of(group.input) {
+                            let constants = plan.reuse_constants(group, rounded::<K>).ok_or_else(|| {
+                                Error::Unsupported {
+                                    backend: Backend::Cpu,
+                                    what: format!("{} packed for another split", group.linear.name),
+                                }
+                            })?;
+                            for (out, (bias, shift)) in bias.iter_mut().zip(&constants.shift).enumerate() {
+                                *bias += shift * scale.map_or(1.0, |scale| scale[out]);
+                            }
+                            let center = spread(&constants.center);
+                            once = Some(Once { normed: reuse.normed, plain: reuse.plain, center });
+                        }
+                        let bias = spread(&bias);
                         let scale = scale.map_or_else(|| vec![1.0; columns], spread);
                         let epilogue = match &group.epilogue {
                             Epilogue::Bias => GemmEpilogue::Bias,
@@ -136,6 +188,7 @@ impl<K: Kernel> Program<K> {
                             bias,
                             scale,
                             epilogue,
+                            once,
                         });
                         len += pack::packed_len(plan, group);
                     }
@@ -144,17 +197,12 @@ impl<K: Kernel> Program<K> {
             ops.push(of_step);
         }
 
-        let mut weights = Arena::new(len)?;
-        let mut rest = weights.as_mut_slice();
-        for step in &plan.steps {
-            let Step::Gemm(groups) = step else { continue };
-            for group in groups {
-                let (own, others) = rest.split_at_mut(pack::packed_len(plan, group));
-                pack::pack_group::<K>(plan, group, own);
-                rest = others;
-            }
-        }
+        let weights = match packed {
+            Some(packed) => Strips::of_packed(packed, len)?,
+            None => Strips::Own(pack::pack_plan::<K>(plan, len)?),
+        };
 
+        let rounds = size_of::<K::Stored>() < size_of::<f32>();
         let widest = plan.buffers.iter().map(crate::plan::Buffer::columns).max().unwrap_or(STRIP);
         Ok(Self {
             weights,
@@ -162,16 +210,22 @@ impl<K: Kernel> Program<K> {
             norms,
             gemms,
             head: HeadOp::new(plan),
-            depth_first: Schedule::new(plan, Order::DepthFirst, &ops),
-            by_step: Schedule::new(plan, Order::ByStep, &ops),
+            depth_first: Schedule::new(plan, Order::DepthFirst, rounds, &ops),
+            by_step: Schedule::new(plan, Order::ByStep, rounds, &ops),
             widest,
+            reused: plan.reuse.as_ref().map_or(0, crate::plan::Reuse::columns),
         })
     }
 }
 
+/// What packing makes of a weight.
+pub(super) fn rounded<K: Kernel>(weight: f64) -> f64 {
+    K::Stored::widen::<Portable>(&[K::Stored::from_f64(weight); 16])[0].into()
+}
+
 impl Schedule {
-    fn new(plan: &Plan, order: Order, ops: &[Vec<usize>]) -> Self {
-        let layout = Layout::new(plan, order);
+    fn new(plan: &Plan, order: Order, rounds: bool, ops: &[Vec<usize>]) -> Self {
+        let layout = Layout::new(plan, order, rounds);
         let mut phases: Vec<Vec<Task>> = Vec::new();
         let (mut last, mut waiting, mut most_waiting) = (None, 0, 0);
         for place in &layout.order {
@@ -222,6 +276,7 @@ impl Schedule {
             columns: layout.columns,
             waiting: most_waiting,
             x: layout.operand(plan, plan.featurize().output),
+            requests: layout.requests,
             head: plan.head().tasks.iter().map(|task| layout.operand(plan, task.input)).collect(),
         }
     }

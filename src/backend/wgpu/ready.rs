@@ -58,6 +58,13 @@ pub(crate) fn get(name: Option<&str>, precision: Precision) -> Result<Arc<Ready>
     Ok(ready)
 }
 
+/// Loses every device that scorers share: what a driver does when it resets.
+pub(crate) fn lose_all() {
+    for ready in &*READY.lock().unwrap_or_else(PoisonError::into_inner) {
+        ready.gpu.device.destroy();
+    }
+}
+
 /// The variant that an adapter runs a precision with.
 pub(crate) fn variant(adapter: &wgpu::Adapter, precision: Precision) -> Result<Variant> {
     let limits = adapter.limits();

@@ -24,10 +24,10 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A file that appears whole or not at all, or standard output.
+/// A file beside the one that appears whole or not at all, or standard output.
 pub(crate) enum Sink {
-    /// Written beside its final place, renamed by [`Sink::finish`].
-    File { writer: BufWriter<File>, partial: PathBuf, path: PathBuf },
+    /// Written beside its final place.
+    File(BufWriter<File>),
     /// Standard output.
     Standard(BufWriter<io::Stdout>),
 }
@@ -38,11 +38,7 @@ impl Sink {
         let partial = beside(path, ".partial");
         let file = File::create(&partial)
             .map_err(|error| format!("cannot create {}: {error}", partial.display()))?;
-        Ok(Self::File {
-            writer: BufWriter::with_capacity(BUFFER_BYTES, file),
-            partial,
-            path: path.to_owned(),
-        })
+        Ok(Self::File(BufWriter::with_capacity(BUFFER_BYTES, file)))
     }
 
     /// Goes on after the first `length` bytes of a partial file; what lies behind them is cut off.
@@ -60,33 +56,18 @@ impl Sink {
             ));
         }
         file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        let writer = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self::File { writer, partial, path: path.to_owned() })
+        Ok(Self::File(BufWriter::with_capacity(BUFFER_BYTES, file)))
     }
 
     /// Makes all that was written outlive a crash; returns how much it is. Nothing for standard output.
     pub(crate) fn checkpoint(&mut self) -> io::Result<Option<u64>> {
         match self {
             Self::Standard(_) => Ok(None),
-            Self::File { writer, .. } => {
+            Self::File(writer) => {
                 writer.flush()?;
                 let file = writer.get_mut();
                 file.sync_data()?;
                 file.stream_position().map(Some)
-            }
-        }
-    }
-
-    /// Flushes, and gives a file its name.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Standard(mut writer) => writer.flush(),
-            Self::File { writer, partial, path } => {
-                let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-                file.sync_all()?;
-                drop(file);
-                std::fs::rename(partial, &path)?;
-                sync_folder(&path)
             }
         }
     }
@@ -95,14 +76,14 @@ impl Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::File { writer, .. } => writer.write(bytes),
+            Self::File(writer) => writer.write(bytes),
             Self::Standard(writer) => writer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::File { writer, .. } => writer.flush(),
+            Self::File(writer) => writer.flush(),
             Self::Standard(writer) => writer.flush(),
         }
     }

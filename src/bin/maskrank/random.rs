@@ -12,15 +12,6 @@ use maskrank::{Model, ModelConfig};
 use crate::Outcome;
 use crate::inspect::parse_widths;
 
-const PRODUCTION_CONFIG: &str = include_str!("../../../models/production/config.yaml");
-const PRODUCTION_WIDTHS: Widths = Widths {
-    continuous: 2117,
-    binary: 59,
-    user_embedding: 200,
-    user_eng_embedding: 200,
-    author_embedding: 200,
-};
-
 #[derive(Args)]
 pub(crate) struct WeightsArguments {
     /// The model folder to write
@@ -66,14 +57,14 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> Outcome {
 
 /// Writes the production model with seeded weights.
 pub(crate) fn write_production(folder: &Path, seed: u64) -> Result<(), Box<dyn std::error::Error>> {
-    let config = ModelConfig::from_yaml(PRODUCTION_CONFIG, Path::new("production config"))?;
+    let config = ModelConfig::production()?;
     write(
         folder,
-        PRODUCTION_CONFIG,
+        ModelConfig::PRODUCTION_YAML,
         "segdense.json",
         &Schema::released().to_json(),
         &config,
-        PRODUCTION_WIDTHS,
+        Widths::PRODUCTION,
         seed,
     )
 }

@@ -27,14 +27,14 @@ mod rows;
 mod safetensors_in;
 mod stream;
 
-use checkpoint::{Checkpoints, Start};
+use checkpoint::{Checkpoints, Making, Start};
 use input::{Input, TableReader};
 use rows::{Format, Rows};
 use stream::{Counts, Output};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A model folder
+    /// A model folder, or a packed model's file
     #[arg(long)]
     model: PathBuf,
     /// Files, read in this order: TFRecord of tf.Example, gzip or not; or tables, .parquet or .safetensors, with columns
@@ -113,18 +113,18 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         on_bad: if arguments.skip_bad { OnBad::Skip } else { OnBad::Stop },
         ..ReadOptions::default()
     };
-    let mut rows = Rows::new(format(arguments), scorer.tasks(), arguments.top)?;
-    // A Parquet file is of no use without its end: it cannot be gone on with, and is written whole or not at all.
-    let is_parquet = format(arguments) == Format::Parquet;
-    if is_parquet && arguments.resume {
-        return Err("--resume: expected CSV or JSON lines, found Parquet, which cannot be appended to".into());
-    }
-    if is_parquet && arguments.out.is_none() {
+    let format = format(arguments);
+    let mut rows = Rows::new(format, scorer.tasks(), arguments.top);
+    if format == Format::Parquet && arguments.out.is_none() {
         return Err("--format parquet: expected --out FILE, found standard output".into());
     }
-    let mut checkpoints = arguments.out.as_deref().filter(|_| !is_parquet).map(|out| {
+    let making = match format {
+        Format::Parquet => Making::Table(rows.tasks().to_vec()),
+        Format::Csv | Format::JsonLines => Making::Renaming,
+    };
+    let mut checkpoints = arguments.out.as_deref().map(|out| {
         let every = Duration::from_secs_f64(arguments.checkpoint.clamp(0.0, 1e6));
-        Checkpoints::new(out, every, settings(arguments, &schema, &scorer, &weights))
+        Checkpoints::new(out, making, every, settings(arguments, &schema, &scorer, &weights))
     });
     let start = match &mut checkpoints {
         Some(checkpoints) if arguments.resume => checkpoints.start()?,
@@ -162,7 +162,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let records = arguments.records.clone();
     let reader = match layout {
-        Some(layout) => Input::Records(Box::new(BlockReader::resume(records, layout, options, position))),
+        Some(layout) => {
+            Input::Records(Box::new(BlockReader::resume(records, layout, options, position).read_ahead()))
+        }
         None => Input::Tables(Box::new(TableReader::new(records, model.widths(), position))),
     };
     let output = Output { rows, sink, checkpoints, bar, input_before };
@@ -190,7 +192,8 @@ fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
     let beside = arguments.model.join("segdense.json");
     match &arguments.schema {
         Some(path) => Ok(path.clone()),
-        None if beside.is_file() => Ok(beside),
+        // A packed model has its schema in it.
+        None if beside.is_file() || model.schema_text().is_some() => Ok(beside),
         None => Ok(model.config().records.schema_path()?.filter(|path| path.is_file()).unwrap_or(beside)),
     }
 }
@@ -209,6 +212,9 @@ fn settings(
     };
     let mut settings = BTreeMap::new();
     let mut set = |name: String, value: String| settings.insert(name, value);
+    if arguments.model.is_file() {
+        set("model".into(), stamp(&arguments.model));
+    }
     for name in ["config.yaml", "model.safetensors"] {
         let path = arguments.model.join(name);
         set(format!("model {name}"), stamp(&path));
@@ -237,14 +243,17 @@ fn input_before_position(records: &[PathBuf], position: Position) -> u64 {
 
 /// How a model's records are laid out: its schema, renames and truncations.
 pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error> {
-    if !schema.is_file() {
-        return Err(Error::Argument {
-            argument: "schema",
-            expected: "a segdense.json in the model folder, or --schema FILE".into(),
-            found: format!("no {}", schema.display()),
-        });
-    }
-    let schema = Schema::open(schema)?;
+    let schema = match (schema.is_file(), model.schema_text()) {
+        (true, _) => Schema::open(schema)?,
+        (false, Some(text)) => Schema::parse(text.as_bytes(), schema)?,
+        (false, None) => {
+            return Err(Error::Argument {
+                argument: "schema",
+                expected: "a segdense.json in the model folder, or --schema FILE".into(),
+                found: format!("no {}", schema.display()),
+            });
+        }
+    };
     // Labels are for training: a record without them is scored all the same.
     let spec = LayoutSpec { labels: Vec::new(), ..model.config().records.layout_spec() };
     RecordLayout::new(&schema, &spec, model.widths())

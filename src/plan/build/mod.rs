@@ -10,13 +10,16 @@ mod mlp;
 
 use std::sync::Arc;
 
+use crate::batch::Split;
 use crate::config::{ModelConfig, Network, Sharing, Widths};
+use crate::weights::packed::folded;
 use crate::weights::{Weights, names};
 
 use super::{
-    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step,
-    View,
+    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Part, Plan,
+    Reuse, Segment, Step, View,
 };
+use mask_net::Site;
 use merge::merge;
 
 /// PyTorch's epsilon, of every norm but the feature layer norm.
@@ -37,7 +40,7 @@ struct Builder {
 }
 
 impl Plan {
-    /// Folds a model into steps whose segments are padded to `align` columns.
+    /// Folds a model into steps whose segments are padded to `align` columns. `x` keeps the model's order.
     ///
     /// # Panics
     /// When `weights` were not checked against `config` and `widths`, or `align` is 0.
@@ -49,10 +52,30 @@ impl Plan {
         align: usize,
         folding: Folding,
     ) -> Self {
+        Self::build_for(config, widths, weights, align, folding, &Split::default())
+    }
+
+    /// Like [`Plan::build`], with `x` ordered so that what `split` gives once a request comes first ([`Plan::reuse`]).
+    /// A backend that takes such a plan writes `x` in that order; whether it computes any of it once a request is its
+    /// own affair, since every operand and every weight meet through [`Plan::spread`].
+    ///
+    /// # Panics
+    /// As [`Plan::build`]; when `split` does not fit `widths`.
+    #[must_use]
+    pub fn build_for(
+        config: &ModelConfig,
+        widths: Widths,
+        weights: &Arc<Weights>,
+        align: usize,
+        folding: Folding,
+        split: &Split,
+    ) -> Self {
         let mut builder = Builder { weights: Arc::clone(weights), align, folding, buffers: Vec::new() };
         let mut steps = Vec::new();
 
-        let featurize = builder.featurize(config, widths);
+        let mut featurize = builder.featurize(config, widths);
+        let reuse = Reuse::new(split, widths, featurize.layer_norm.as_ref(), align);
+        featurize.output = builder.x(widths, reuse.as_ref());
         let x = featurize.output;
         steps.push(Step::Featurize(featurize));
 
@@ -76,7 +99,7 @@ impl Plan {
         }
         steps.extend(merge(lanes));
         steps.push(Step::Head(Head { tasks }));
-        Self { widths, align, buffers: builder.buffers, steps }
+        Self { widths, align, reuse, buffers: builder.buffers, steps }
     }
 }
 
@@ -106,8 +129,24 @@ impl Builder {
             max_value: self.scalar(&format!("{clamp}.max_value")).unwrap_or(clip),
             layer_norm,
             embeddings,
-            output: self.segment("x", widths.input_dim()),
+            output: View { buffer: 0, first: 0, count: 0 },
         }
+    }
+
+    /// The buffer of `x`: one segment, or one for each part of its order.
+    fn x(&mut self, widths: Widths, reuse: Option<&Reuse>) -> View {
+        let Some(reuse) = reuse else { return self.segment("x", widths.input_dim()) };
+        self.buffers.push(Buffer { name: "x".to_owned(), segments: Vec::new() });
+        let buffer = self.buffers.len() - 1;
+        let ends = [reuse.normed, reuse.columns(), widths.input_dim()];
+        let mut from = 0;
+        for end in ends {
+            if end > from {
+                self.buffers[buffer].push(end - from, Part::Ordered(from), self.align);
+                from = end;
+            }
+        }
+        View { buffer, first: 0, count: self.buffers[buffer].segments.len() }
     }
 
     fn network(
@@ -122,7 +161,7 @@ impl Builder {
         let input = Value { view: x, pending: None };
         match network {
             Network::Mlp(mlp) => self.mlp(prefix, scope, mlp, &input, target),
-            Network::MaskNet(net) => self.mask_net(prefix, scope, net, x, foldable, target),
+            Network::MaskNet(net) => self.mask_net(Site { prefix, scope, x, foldable, target }, net),
         }
     }
 
@@ -132,7 +171,9 @@ impl Builder {
         let (steps, last, head) = match &task.tower {
             Network::Mlp(mlp) => self.mlp_to_head(&prefix, "towers", mlp, input),
             Network::MaskNet(net) => {
-                let (mut steps, output) = self.mask_blocks(&prefix, "towers", net, input.view, true, None);
+                let site =
+                    Site { prefix: &prefix, scope: "towers", x: input.view, foldable: true, target: None };
+                let (mut steps, output) = self.mask_blocks(site, net);
                 match &net.mlp {
                     None => (steps, output.clone(), mlp::LastLayer::identity(&output)),
                     Some(mlp) => {
@@ -180,16 +221,23 @@ impl Builder {
     /// A folded linear layer that reads `input` and is followed by `batch_norm`.
     fn linear(&self, name: &str, input: &Value, batch_norm: Option<&Affine>) -> Linear {
         let weight_name = format!("{name}.weight");
-        let weight = self.weights.get(&weight_name);
-        let (out_features, in_features) = (weight.shape[0], weight.shape[1]);
-        let mut bias = self.weights.get(&format!("{name}.bias")).to_vec();
-        if let Some(affine) = &input.pending {
-            let mut row = vec![0.0; in_features];
-            for (out, b) in bias.iter_mut().enumerate() {
-                weight.read(out * in_features, &mut row);
-                *b += row.iter().zip(&affine.beta).map(|(w, beta)| w * beta).sum::<f64>();
+        let [out_features, in_features] = self.weights.matrix_shape(&weight_name);
+        let folded_bias = match self.weights.find(&weight_name) {
+            Some(weight) => {
+                let mut bias = self.weights.get(&format!("{name}.bias")).to_vec();
+                if let Some(affine) = &input.pending {
+                    let mut row = vec![0.0; in_features];
+                    for (out, b) in bias.iter_mut().enumerate() {
+                        weight.read(out * in_features, &mut row);
+                        *b += row.iter().zip(&affine.beta).map(|(w, beta)| w * beta).sum::<f64>();
+                    }
+                }
+                bias
             }
-        }
+            // Packed: the matrix is not among the tensors, what was made of it is.
+            None => self.weights.get(&folded::name(&weight_name, folded::BIAS)).to_vec(),
+        };
+        let mut bias = folded_bias.clone();
         if let Some(affine) = batch_norm {
             for ((b, gamma), beta) in bias.iter_mut().zip(&affine.gamma).zip(&affine.beta) {
                 *b = *b * gamma + beta;
@@ -204,10 +252,12 @@ impl Builder {
             out_features,
             in_features,
             bias,
+            folded_bias,
             weights: Arc::clone(&self.weights),
             row_scale,
             scale,
             col_scale: input.pending.as_ref().map(|affine| affine.gamma.clone()),
+            planted_fault: false,
         }
     }
 
@@ -249,17 +299,22 @@ impl Builder {
     }
 
     fn append(&mut self, buffer: usize, width: usize) -> View {
-        let first = self.buffers[buffer].push(width, self.align);
+        let first = self.buffers[buffer].push(width, Part::Next, self.align);
         View { buffer, first, count: 1 }
     }
 
     /// New consecutive segments of the same widths as another view's.
     fn segments_like(&mut self, name: &str, like: View) -> View {
-        let widths: Vec<usize> = self.buffers[like.buffer].segments[like.first..like.first + like.count]
-            .iter()
-            .map(|s| s.width)
+        let segments: Vec<Segment> =
+            self.buffers[like.buffer].segments[like.first..like.first + like.count].to_vec();
+        let views: Vec<View> = segments
+            .into_iter()
+            .map(|segment| {
+                let view = self.segment(name, segment.width);
+                self.buffers[view.buffer].segments[view.first].part = segment.part;
+                view
+            })
             .collect();
-        let views: Vec<View> = widths.into_iter().map(|width| self.segment(name, width)).collect();
         View { count: views.len(), ..views[0] }
     }
 

@@ -8,24 +8,16 @@ use maskrank::config::Widths;
 use maskrank::{Model, ModelConfig};
 use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::Stores;
-use maskrank_pipeline::domain::{Clock, ManualClock, ModelInputs, ScorerClient};
+use maskrank_pipeline::domain::{Ad, Clock, ManualClock, ModelInputs, ScorerClient};
 use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::model_client::ModelClient;
-use maskrank_pipeline::products::{ForYou, for_you};
+use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
+use maskrank_pipeline::timeline::{Home, HomeParts};
 use maskrank_pipeline::world::{self, LoadedWorld, WorldConfig};
 
 use crate::stand_in::StandIn;
 
-/// The released model's configuration; its weights were never released.
-const PRODUCTION_CONFIG: &str = include_str!("../../../../models/production/config.yaml");
-const PRODUCTION_WIDTHS: Widths = Widths {
-    continuous: 2117,
-    binary: 59,
-    user_embedding: 200,
-    user_eng_embedding: 200,
-    author_embedding: 200,
-};
 /// Seed of the weights that take the place of trained ones.
 const WEIGHTS_SEED: u64 = 1;
 /// Limits for a person at a terminal, whose machine may be slow: in milliseconds.
@@ -43,9 +35,9 @@ pub(crate) struct ModelArguments {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// The product over its world.
+/// All timelines over a world.
 pub(crate) struct Timeline {
-    pub(crate) product: ForYou,
+    pub(crate) home: Home,
     pub(crate) registry: Arc<Registry>,
     pub(crate) world: World,
 }
@@ -55,6 +47,8 @@ pub(crate) struct World {
     pub(crate) embedded: Arc<Embedded>,
     pub(crate) stores: Stores,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ads: Arc<[Ad]>,
+    pub(crate) key: Key,
 }
 
 impl ModelArguments {
@@ -71,19 +65,22 @@ impl ModelArguments {
         Ok(config)
     }
 
-    fn client(&self, registry: &Registry) -> Result<Arc<dyn ScorerClient>, Box<dyn std::error::Error>> {
+    pub(crate) fn client(
+        &self,
+        registry: &Registry,
+    ) -> Result<Arc<dyn ScorerClient>, Box<dyn std::error::Error>> {
         let model = match self.model.as_str() {
             "none" => return Ok(Arc::new(StandIn::new(registry, ModelInputs::PRODUCTION))),
             "seeded" => {
-                let config = ModelConfig::from_yaml(PRODUCTION_CONFIG, "production config")?;
-                Model::seeded(config, PRODUCTION_WIDTHS, WEIGHTS_SEED)?
+                // The released model's configuration; its weights were never released.
+                Model::seeded(ModelConfig::production()?, Widths::PRODUCTION, WEIGHTS_SEED)?
             }
             folder => Model::open(folder)?,
         };
         Ok(Arc::new(ModelClient::new(&model, registry, |builder| builder)?))
     }
 
-    /// The product over a world.
+    /// All timelines over a world.
     pub(crate) fn timeline(
         &self,
         world: World,
@@ -91,9 +88,17 @@ impl ModelArguments {
     ) -> Result<Timeline, Box<dyn std::error::Error>> {
         let registry = Arc::new(Registry::new(families::all(&world.stores))?);
         let client = self.client(&registry)?;
-        let product =
-            for_you(config, &world.stores, Arc::clone(&registry), client, Arc::clone(&world.clock))?;
-        Ok(Timeline { product, registry, world })
+        let parts = HomeParts {
+            stores: world.stores.clone(),
+            ads: Arc::clone(&world.ads),
+            registry: Arc::clone(&registry),
+            client,
+            recommender: None,
+            clock: Arc::clone(&world.clock),
+            key: world.key.clone(),
+        };
+        let home = Home::new(config.clone(), parts)?;
+        Ok(Timeline { home, registry, world })
     }
 }
 
@@ -105,15 +110,24 @@ impl World {
             Some(folder) => world::World::open(folder, options)?,
             None => world::World::open_default(options)?,
         };
-        Ok(Self { stores: Arc::clone(&world.stores).stores(), embedded: world.stores, clock: world.clock })
+        // Beside the world, so that a cursor of one call opens in the next.
+        let folder = folder.map_or_else(world::default_folder, Path::to_owned);
+        Ok(Self {
+            stores: Arc::clone(&world.stores).stores(),
+            embedded: world.stores,
+            clock: world.clock,
+            ads: world.ads.into(),
+            key: Key::open_or_create(&folder.join("key"))?,
+        })
     }
 
     /// A generated world in memory that leaves nothing behind.
     pub(crate) fn generate(config: WorldConfig) -> Result<Self, Box<dyn std::error::Error>> {
         let clock = Arc::new(ManualClock::new(config.now));
         let world = LoadedWorld::generate(config)?;
+        let ads = world.ads.into();
         let embedded = Arc::new(Embedded::in_memory(world.base, clock.clone(), StoreOptions::default())?);
-        Ok(Self { stores: Arc::clone(&embedded).stores(), embedded, clock })
+        Ok(Self { stores: Arc::clone(&embedded).stores(), embedded, clock, ads, key: Key::random()? })
     }
 }
 

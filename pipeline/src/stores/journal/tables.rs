@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::Write;
 use crate::domain::stores::Relation;
-use crate::domain::{Engagement, EngagementKind, Millis, PostId, UserId};
+use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, Post, PostId, UserId};
 use crate::stores::history;
 use crate::stores::memory::Memory;
 
@@ -28,8 +28,15 @@ const SETTINGS: TableDefinition<u64, Json> = TableDefinition::new("settings");
 const RELATIONS: TableDefinition<(u8, u64, u64), bool> = TableDefinition::new("relations");
 /// An empty value is a deleted post.
 const POSTS: TableDefinition<u64, Json> = TableDefinition::new("posts");
-/// sequence → (user, post, author, kind, at, whether the post was there and counted it).
-const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> = TableDefinition::new("engagements");
+/// Old version → the next one.
+const VERSIONS: TableDefinition<u64, u64> = TableDefinition::new("versions");
+/// sequence → (user, post, author, kind, at, whether the post was there and counted it): as journals of the first
+/// layout had it. Read, never written.
+const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> =
+    TableDefinition::new("engagements");
+/// sequence → (user, post, author, kind, at, whether the post was there and counted it, what it is counted by).
+const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
+    TableDefinition::new("engagements_with_traits");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
 /// sequence → feedback.
 const FEEDBACK: TableDefinition<u64, Json> = TableDefinition::new("feedback");
@@ -98,7 +105,9 @@ impl Tables {
             for table in [USERS, SETTINGS, POSTS, LISTS, FEEDBACK, DISMISSALS] {
                 transaction.open_table(table).map_err(text)?;
             }
+            transaction.open_table(VERSIONS).map_err(text)?;
             transaction.open_table(RELATIONS).map_err(text)?;
+            transaction.open_table(PLAIN_ENGAGEMENTS).map_err(text)?;
             transaction.open_table(ENGAGEMENTS).map_err(text)?;
             transaction.open_table(HISTORY).map_err(text)?;
         }
@@ -126,6 +135,8 @@ impl Tables {
             for post in gone {
                 posts.remove(post.0).map_err(text)?;
             }
+            let mut versions = transaction.open_table(VERSIONS).map_err(text)?;
+            versions.retain(|old, _| PostId(old).made_at() >= horizon).map_err(text)?;
             // Of a deleted post only its id is left to tell its age.
             posts.retain(|id, value| !value.is_empty() || PostId(id).made_at() >= horizon).map_err(text)?;
             for table in [FEEDBACK, DISMISSALS] {
@@ -173,13 +184,18 @@ impl Tables {
                 memory.apply(Write::InsertPost(from_json(value)?));
             }
         });
+        each!(VERSIONS, "versions", |old, new| memory.versions.insert(old, new));
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
-        each!(ENGAGEMENTS, "engagements", |key, value| {
+        each!(PLAIN_ENGAGEMENTS, "engagements", |key, value| {
             let (user, post, author, kind, at, is_counted) = value;
-            if let Some(&kind) = EngagementKind::ALL.get(usize::from(kind)) {
-                let (user, post, author) = (UserId(user), PostId(post), UserId(author));
-                let engagement = Engagement { user, post, author, kind, at: Millis(at) };
-                memory.record(&engagement, is_counted);
+            if let Some(engagement) = engagement(user, post, author, kind, at) {
+                memory.record(&engagement, &memory.traits(&engagement), is_counted);
+            }
+        });
+        each!(ENGAGEMENTS, "engagements_with_traits", |key, value| {
+            let (user, post, author, kind, at, is_counted, traits) = value;
+            if let Some(engagement) = engagement(user, post, author, kind, at) {
+                memory.record(&engagement, &EventTraits::unpack(traits), is_counted);
             }
         });
         each!(FEEDBACK, "feedback", |key, value| memory.feedback.add_feedback(from_json(value)?));
@@ -189,6 +205,12 @@ impl Tables {
         });
         Ok(())
     }
+}
+
+/// An engagement as it is stored; none when its kind is not known.
+fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
+    let kind = *EngagementKind::ALL.get(usize::from(kind))?;
+    Some(Engagement { user: UserId(user), post: PostId(post), author: UserId(author), kind, at: Millis(at) })
 }
 
 /// The part of feedback and dismissals that tells their age.
@@ -236,6 +258,29 @@ impl Transaction<'_> {
                 table.insert(post.id.0, to_json(post)?.as_slice())?;
             }
             Write::DeletePost(id) => _ = self.inner.open_table(POSTS)?.insert(id.0, [].as_slice())?,
+            Write::EditPost { old, new } => {
+                let mut posts = self.inner.open_table(POSTS)?;
+                let written = posts.get(old.0)?.map(|value| value.value().to_vec());
+                let was = match written {
+                    Some(value) if value.is_empty() => None,
+                    Some(value) => serde_json::from_slice(&value).ok(),
+                    None => memory.posts.get(*old, memory.post_horizon()).map(|(post, _)| Post::clone(&post)),
+                };
+                let Some(was) = was else {
+                    return Err(Rejection::Refused(format!("there is no post {old}")));
+                };
+                if was.is_repost() || was.author != new.author || new.is_repost() {
+                    let problem =
+                        format!("post {old} cannot become {}: its author's own words are edited", new.id);
+                    return Err(Rejection::Refused(problem));
+                }
+                if new.id <= *old || memory.posts.contains(new.id) || posts.get(new.id.0)?.is_some() {
+                    return Err(Rejection::Refused(format!("id {} is taken or older than {old}", new.id)));
+                }
+                posts.insert(old.0, [].as_slice())?;
+                posts.insert(new.id.0, to_json(new)?.as_slice())?;
+                self.inner.open_table(VERSIONS)?.insert(old.0, new.id.0)?;
+            }
             Write::PutUser(user) => {
                 self.inner.open_table(USERS)?.insert(user.id.0, to_json(user)?.as_slice())?;
             }
@@ -247,13 +292,14 @@ impl Transaction<'_> {
                 let mut table = self.inner.open_table(ENGAGEMENTS)?;
                 let posts = self.inner.open_table(POSTS)?;
                 let first = next_sequence(&table)?;
-                for (sequence, event) in (first..).zip(engagements) {
+                for (sequence, (event, traits)) in (first..).zip(engagements) {
                     let Engagement { user, post, author, kind, at } = *event;
                     // A replay sees all posts before all engagements: it must not count what came before its post.
                     let written = posts.get(post.0)?.map(|value| !value.value().is_empty());
                     let is_counted = written.unwrap_or_else(|| memory.posts.contains(post));
-                    table
-                        .insert(sequence, (user.0, post.0, author.0, kind.index() as u8, at.0, is_counted))?;
+                    let kind = kind.index() as u8;
+                    let row = (user.0, post.0, author.0, kind, at.0, is_counted, traits.pack());
+                    table.insert(sequence, row)?;
                 }
             }
             Write::PutList(list) => {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::backend::Options;
-use crate::backend::cuda::program::{ALIGN, HeadCall, Launch, Place, Program};
+use crate::backend::cuda::program::{ALIGN, HeadCall, HeadOutputs, Launch, Place, Program};
 use crate::backend::cuda::tile::{Tile, tiles};
 use crate::golden::Case;
 use crate::plan::{Epilogue, Folding, GemmGroup, Plan, Step, View};
@@ -97,7 +97,7 @@ fn gemm(plan: &Plan, groups: &[GemmGroup], launch: &Launch, n: usize) -> Row {
     let mean = tiled(&|k| k) as f64 / (x * y) as f64;
     let slots = (x * y).next_multiple_of(MULTIPROCESSORS) as f64;
     Row {
-        name: launch.entry.clone(),
+        name: launch.entry.clone().into_owned(),
         blocks: x * y,
         bytes: weights + activations * n,
         cached: tiled(&|k| (tile.m + tile.n) * k * SIZE),
@@ -123,9 +123,9 @@ fn rows(plan: &Plan, program: &Program, n: usize) -> Vec<Row> {
             Step::LayerNorm(_) => unreachable!("the production model has no norm of its own"),
             Step::Head(head) => {
                 let inputs = columns(plan, head.tasks.iter().map(|task| task.input));
-                let blocks = program
-                    .head(place, n, HeadCall { weights: &[], calibrated: true, outputs: [false; 3] })
-                    .grid[0];
+                let outputs = HeadOutputs { status: 0, score: 0, per_task: [0; 3] };
+                let call = HeadCall { weights: &[], calibrated: true, outputs };
+                let blocks = program.head(place, n, call).grid[0];
                 Row {
                     name: "head".to_owned(),
                     blocks: blocks as usize,
@@ -212,6 +212,7 @@ fn tables_of_expected_times_are_current() {
         split: Split::default(),
         threads: 0,
         adapter: None,
+        planted_fault: false,
         cpu_kernel: None,
     };
     let program = Program::new(&plan, &options).expect("a program");

@@ -85,6 +85,8 @@ suite! {
     tf32_ragged: run(Tf32, "ragged/");
     bf16_ragged: run(Bf16, "ragged/");
     f16_ragged: run(F16, "ragged/");
+    f32_staging: run(F32, "staging/");
+    bf16_staging: run(Bf16, "staging/");
     f32_invariance: invariance(F32);
     tf32_invariance: invariance(Tf32);
     bf16_invariance: invariance(Bf16);

@@ -30,6 +30,11 @@ pub struct TestDevice {
     ready: Ready,
 }
 
+/// Loses every device that scorers of this process share, as a driver does when it resets.
+pub fn lose_devices() {
+    ready::lose_all();
+}
+
 fn wrong(problem: String) -> Error {
     Error::SelfTest { backend: crate::Backend::Wgpu, device: "a test".to_owned(), problem }
 }
@@ -88,6 +93,7 @@ impl TestDevice {
             threads: 0,
             cpu_kernel: None,
             adapter: None,
+            planted_fault: false,
         };
         let executor = WgpuExecutor::build(&self.ready.gpu, &self.ready.pipelines, &plan, &build, true)?;
         let executor = Arc::new(executor);

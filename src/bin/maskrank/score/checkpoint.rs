@@ -1,8 +1,8 @@
 //! Where a run is, written down so that a later one can go on from there.
 //!
 //! The order makes it safe at any moment: rows reach the disk before the state that counts them, the state replaces the
-//! one before in one rename, and a run that goes on cuts off what no state counts. The last state says that the output
-//! is whole; only then does the output get its name, and only then does the state go.
+//! one before in one rename, and a run that goes on cuts off what no state counts. The last state says that all rows are
+//! there; only then is the output made of them, and only then does the state go.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use maskrank::records::Position;
 use serde::{Deserialize, Serialize};
 
+use super::parquet_out;
 use super::rows::Line;
 use crate::output::{beside, sync_folder};
 
@@ -35,9 +36,46 @@ pub(crate) struct State {
     is_complete: bool,
 }
 
+/// How the output is made of the rows that were written beside it.
+#[derive(Clone, Debug)]
+pub(crate) enum Making {
+    /// They are the output: it gets its name.
+    Renaming,
+    /// They are packed, and become a Parquet file with these columns of probabilities.
+    Table(Vec<String>),
+}
+
+impl Making {
+    /// Makes the output, so that it appears at once and whole. Doing it again after a kill gives the same.
+    fn make(&self, partial: &Path, out: &Path) -> io::Result<()> {
+        match self {
+            Self::Renaming => fs::rename(partial, out)?,
+            Self::Table(tasks) => {
+                let table = beside(out, ".table");
+                parquet_out::convert(partial, &table, tasks)?;
+                fs::rename(&table, out)?;
+                sync_folder(out)?;
+                remove(partial)?;
+            }
+        }
+        sync_folder(out)
+    }
+
+    /// Whether `out` is what so many bytes of rows make.
+    fn made(&self, out: &Path, bytes: u64) -> io::Result<bool> {
+        match self {
+            Self::Renaming => Ok(fs::metadata(out)?.len() == bytes),
+            Self::Table(tasks) => {
+                Ok(parquet_out::count(out)? == bytes / Line::packed_bytes(tasks.len()) as u64)
+            }
+        }
+    }
+}
+
 /// The state's file, and when it was last written.
 pub(crate) struct Checkpoints {
     out: PathBuf,
+    making: Making,
     every: Duration,
     last: Instant,
     state: State,
@@ -49,12 +87,12 @@ pub(crate) enum Start {
     Anew,
     /// Where an earlier run was.
     From(State),
-    /// An earlier run had written everything; its output has its name now.
+    /// An earlier run had written every row; its output has been made now.
     Complete(State),
 }
 
 impl Checkpoints {
-    pub(crate) fn new(out: &Path, every: Duration, run: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(out: &Path, making: Making, every: Duration, run: BTreeMap<String, String>) -> Self {
         let state = State {
             version: VERSION,
             run,
@@ -65,7 +103,7 @@ impl Checkpoints {
             open: Vec::new(),
             is_complete: false,
         };
-        Self { out: out.to_owned(), every, last: Instant::now(), state }
+        Self { out: out.to_owned(), making, every, last: Instant::now(), state }
     }
 
     fn path(&self) -> PathBuf {
@@ -115,8 +153,8 @@ impl Checkpoints {
         if partial.exists() {
             let file = File::options().write(true).open(&partial).map_err(failed)?;
             file.set_len(state.output_bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-            fs::rename(&partial, &self.out).and_then(|()| sync_folder(&self.out)).map_err(failed)?;
-        } else if fs::metadata(&self.out).map_err(failed)?.len() != state.output_bytes {
+            self.making.make(&partial, &self.out).map_err(failed)?;
+        } else if !self.making.made(&self.out, state.output_bytes).map_err(failed)? {
             return Err(format!("{} is not what the earlier run wrote; {anew}", self.out.display()));
         }
         self.clear()?;
@@ -144,13 +182,10 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Says that the output is whole, before it gets its name.
-    pub(crate) fn complete(&mut self, output_bytes: u64) -> io::Result<()> {
-        self.save(|state| (state.output_bytes, state.is_complete) = (output_bytes, true))
-    }
-
-    /// The output has its name.
-    pub(crate) fn finish(self) -> io::Result<()> {
+    /// All rows are on the disk, so many bytes: makes the output of them.
+    pub(crate) fn finish(mut self, output_bytes: u64) -> io::Result<()> {
+        self.save(|state| (state.output_bytes, state.is_complete) = (output_bytes, true))?;
+        self.making.make(&beside(&self.out, ".partial"), &self.out)?;
         remove(&self.path())
     }
 }

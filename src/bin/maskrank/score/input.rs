@@ -36,6 +36,15 @@ pub(super) trait Table: Send {
     fn read(&mut self, values: &mut Values) -> Result<(), Error>;
 }
 
+/// Asks the system to read a table before it is asked for it: the rows of one are decoded while it reads on.
+pub(super) fn read_ahead(file: &std::fs::File) {
+    // Advice may be ignored, and where there is none to give the system does as it likes.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
 fn kind(path: &Path) -> &str {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some(table @ ("parquet" | "safetensors")) => table,

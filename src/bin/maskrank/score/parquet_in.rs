@@ -13,7 +13,7 @@ use parquet::column::reader::ColumnReader;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::input::{FEATURES, IDS, Table, Values};
+use super::input::{FEATURES, IDS, Table, Values, read_ahead};
 
 pub(super) struct ParquetTable {
     path: PathBuf,
@@ -42,6 +42,7 @@ impl ParquetTable {
             path: path.to_owned(),
             source,
         })?;
+        read_ahead(&file);
         let file = guard(path, 0, || SerializedFileReader::new(file))?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         let [user, user_eng, author] = widths.embeddings();

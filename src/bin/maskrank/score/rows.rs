@@ -6,7 +6,6 @@ use maskrank::records::RecordBlock;
 use maskrank::{Scores, Status};
 use serde::{Deserialize, Serialize};
 
-use super::parquet_out::ParquetRows;
 use crate::output::short_name;
 
 /// How lines look.
@@ -37,6 +36,33 @@ impl Line {
         self.probabilities.extend(probabilities.iter().map(|p| p.to_bits()));
     }
 
+    /// Bytes of a packed line.
+    pub(super) fn packed_bytes(tasks: usize) -> usize {
+        3 * 8 + 1 + 4 + 4 * tasks
+    }
+
+    /// The line in a form of one size: what a table's rows wait in until the table can be made.
+    fn pack(&self, out: &mut impl Write) -> io::Result<()> {
+        self.ids.iter().try_for_each(|id| out.write_all(&id.to_le_bytes()))?;
+        out.write_all(&[self.status])?;
+        out.write_all(&self.score.to_le_bytes())?;
+        self.probabilities.iter().try_for_each(|p| out.write_all(&p.to_le_bytes()))
+    }
+
+    /// The line that was packed into these bytes, which are [`Line::packed_bytes`].
+    pub(super) fn unpack(&mut self, bytes: &[u8]) {
+        let (ids, rest) = bytes.split_at(3 * 8);
+        for (id, bytes) in self.ids.iter_mut().zip(ids.chunks_exact(8)) {
+            *id = bytes.iter().rev().fold(0, |value, &byte| value << 8 | i64::from(byte));
+        }
+        self.status = rest[0];
+        let mut words = rest[1..].chunks_exact(4);
+        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte));
+        self.score = words.next().map_or(0, word);
+        self.probabilities.clear();
+        self.probabilities.extend(words.map(word));
+    }
+
     pub(super) fn status(&self) -> &'static str {
         match self.status {
             status if status == Status::Ok as u8 => "ok",
@@ -56,28 +82,22 @@ impl Line {
 
 /// Writes blocks; with `top`, only the best of each request, also of one that several blocks hold.
 pub(crate) struct Rows {
-    encoder: Encoder,
+    format: Format,
     tasks: Vec<String>,
     top: Option<usize>,
     /// The best so far of the request that goes on in the next block, best first.
     open: Vec<Line>,
 }
 
-enum Encoder {
-    Csv,
-    JsonLines,
-    Parquet(Box<ParquetRows>),
-}
-
 impl Rows {
-    pub(crate) fn new(format: Format, tasks: &[String], top: Option<u32>) -> io::Result<Self> {
-        let tasks: Vec<String> = tasks.iter().map(|task| short_name(task).to_owned()).collect();
-        let encoder = match format {
-            Format::Csv => Encoder::Csv,
-            Format::JsonLines => Encoder::JsonLines,
-            Format::Parquet => Encoder::Parquet(Box::new(ParquetRows::new(&tasks)?)),
-        };
-        Ok(Self { encoder, tasks, top: top.map(|k| k as usize), open: Vec::new() })
+    pub(crate) fn new(format: Format, tasks: &[String], top: Option<u32>) -> Self {
+        let tasks = tasks.iter().map(|task| short_name(task).to_owned()).collect();
+        Self { format, tasks, top: top.map(|k| k as usize), open: Vec::new() }
+    }
+
+    /// The engagements' short names.
+    pub(crate) fn tasks(&self) -> &[String] {
+        &self.tasks
     }
 
     /// The lines of a request that the next block goes on with.
@@ -91,11 +111,11 @@ impl Rows {
     }
 
     pub(crate) fn header(&self, out: &mut impl Write) -> io::Result<()> {
-        match self.encoder {
-            Encoder::Csv => {
+        match self.format {
+            Format::Csv => {
                 writeln!(out, "user_id,author_id,tweet_id,status,score,{}", self.tasks.join(","))
             }
-            Encoder::JsonLines | Encoder::Parquet(_) => Ok(()),
+            Format::JsonLines | Format::Parquet => Ok(()),
         }
     }
 
@@ -110,7 +130,7 @@ impl Rows {
             let mut line = Line::default();
             return (0..block.len()).try_for_each(|row| {
                 line.fill(block, scores, row, tasks);
-                self.encoder.line(&line, &self.tasks, out)
+                self.format.line(&line, &self.tasks, out)
             });
         };
         if !block.continues_from_previous() {
@@ -137,22 +157,19 @@ impl Rows {
         Ok(())
     }
 
+    /// Writes what is left of the last request.
     pub(crate) fn finish(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.close(out)?;
-        match &mut self.encoder {
-            Encoder::Parquet(rows) => rows.finish(out),
-            Encoder::Csv | Encoder::JsonLines => Ok(()),
-        }
+        self.close(out)
     }
 
     fn close(&mut self, out: &mut impl Write) -> io::Result<()> {
-        let Self { encoder, tasks, open, .. } = self;
-        open.drain(..).try_for_each(|line| encoder.line(&line, tasks, out))
+        let Self { format, tasks, open, .. } = self;
+        open.drain(..).try_for_each(|line| format.line(&line, tasks, out))
     }
 }
 
-impl Encoder {
-    fn line(&mut self, line: &Line, tasks: &[String], out: &mut impl Write) -> io::Result<()> {
+impl Format {
+    fn line(self, line: &Line, tasks: &[String], out: &mut impl Write) -> io::Result<()> {
         let [user, author, tweet] = line.ids;
         let (status, score) = (line.status(), line.score());
         match self {
@@ -174,7 +191,8 @@ impl Encoder {
                 }
                 writeln!(out, "}}")
             }
-            Self::Parquet(rows) => rows.push(line, out),
+            // The table is made of these when all are there: see `parquet_out`.
+            Self::Parquet => line.pack(out),
         }
     }
 }

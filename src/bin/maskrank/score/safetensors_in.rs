@@ -10,7 +10,7 @@ use maskrank::Error;
 use maskrank::config::Widths;
 use serde::Deserialize;
 
-use super::input::{FEATURES, IDS, Table, Values};
+use super::input::{FEATURES, IDS, Table, Values, read_ahead};
 
 /// A header is a few hundred bytes; a longer one is no batch of features.
 const MAX_HEADER: u64 = 1 << 20;
@@ -129,7 +129,9 @@ impl SafetensorsTable {
                     format!("its data [{begin}, {end}] do not fit its shape or the file"),
                 ));
             }
-            let reader = BufReader::with_capacity(BUFFER_BYTES, File::open(path).map_err(io("open"))?);
+            let file = File::open(path).map_err(io("open"))?;
+            read_ahead(&file);
+            let reader = BufReader::with_capacity(BUFFER_BYTES, file);
             let row = vec![0; (width * element.size()) as usize];
             Ok(Some(Column { reader, start: 8 + length + begin, element, width, row }))
         };

@@ -1,10 +1,12 @@
-//! Reading, scoring and writing side by side, in constant memory: a few blocks travel in a circle.
+//! Reading, decoding, scoring and writing side by side, in constant memory: a few blocks travel in a circle.
 //!
 //! ```text
-//! reading thread ── block ──► this thread: score ── block + scores ──► writing thread
-//!        ▲                                                                  │
-//!        └───────────────────────── empty blocks ───────────────────────────┘
+//! reading thread ── bytes ──► decoding thread ── block ──► this thread: score ── block + scores ──► writing thread
+//! (decompresses)                     ▲                                                                  │
+//!                                    └────────────────────────── empty blocks ──────────────────────────┘
 //! ```
+//!
+//! Tables have no reading thread: the system reads ahead for them.
 
 use std::error::Error as StdError;
 use std::io::Write;
@@ -20,7 +22,7 @@ use super::requests;
 use super::rows::Rows;
 use crate::output::Sink;
 
-/// Blocks in the circle: one is read, one scored, one written.
+/// Blocks in the circle: one is filled, one scored, one written.
 const BLOCKS: usize = 3;
 
 type Failure = Box<dyn StdError + Send + Sync>;
@@ -69,7 +71,7 @@ pub(crate) fn run(
         empty_out.send(Parcel { block, scores: Scores::default(), input_bytes: 0 })?;
     }
     std::thread::scope(|scope| {
-        let reading = scope.spawn(move || {
+        let decoding = scope.spawn(move || {
             read(&mut reader, &empty_in, &full_out);
             let Some(skipped) = reader.skipped() else { return (0, 0, Vec::new()) };
             let errors: Vec<String> = skipped.errors.iter().map(ToString::to_string).collect();
@@ -98,7 +100,7 @@ pub(crate) fn run(
         }
         drop(scored_out);
         let written = writing.join().map_err(|_| "the writing thread failed")?;
-        let (records, files_cut, errors) = reading.join().map_err(|_| "the reading thread failed")?;
+        let (records, files_cut, errors) = decoding.join().map_err(|_| "the decoding thread failed")?;
         let (candidates, ending) = written?;
         if let Some(error) = failure {
             // What was scored before the broken record is kept: a later run can go on from there.
@@ -199,15 +201,13 @@ impl Ending {
         checkpoint(&mut self.output, &mut self.last)?;
         let Output { mut rows, mut sink, checkpoints, bar, .. } = self.output;
         rows.finish(&mut sink)?;
-        match checkpoints {
-            None => sink.finish()?,
-            Some(mut checkpoints) => {
-                if let Some(output_bytes) = sink.checkpoint()? {
-                    checkpoints.complete(output_bytes)?;
-                }
-                sink.finish()?;
-                checkpoints.finish()?;
+        match (checkpoints, sink.checkpoint()?) {
+            (Some(checkpoints), Some(output_bytes)) => {
+                drop(sink);
+                bar.set_message("making the output of the rows");
+                checkpoints.finish(output_bytes)?;
             }
+            _ => sink.flush()?,
         }
         bar.finish_and_clear();
         Ok(())
