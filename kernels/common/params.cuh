@@ -131,13 +131,3 @@ struct HeadParams {
     uint32_t uses_uncalibrated;    // 1: the score sums p instead of q
     HeadTask tasks[MAX_TASKS];
 };
-
-struct TopKParams {
-    const uint32_t* rows;               // (1): candidates
-    const float* score;                 // (rows)
-    const uint32_t* candidate_request;  // (rows); null: request 0
-    const uint32_t* request_begin;      // (requests + 1): first candidate of a request
-    uint32_t* top;                      // (requests, k): candidates of a request counted from its first, best first
-    uint32_t requests;
-    uint32_t k;
-};

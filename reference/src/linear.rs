@@ -30,7 +30,7 @@ impl<'a> Linear<'a> {
             tensors::required(tensors, &format!("{prefix}.weight"), Kind::LinearWeight, &[outputs, inputs])?;
         let bias = tensors::required(tensors, &format!("{prefix}.bias"), Kind::LinearBias, &[outputs])?;
         if precision != Precision::F64 {
-            precision.round_all(weight.to_mut());
+            weight.to_mut().iter_mut().for_each(|w| *w = precision.round_weight(*w));
         }
         Ok(Self { weight, bias })
     }

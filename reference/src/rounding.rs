@@ -23,9 +23,45 @@ pub enum Precision {
     Bf16,
     /// IEEE half, 11 significant bits, largest value 65,504, with subnormals.
     F16,
+    /// `of`, with everything but weights larger (`outward`) or smaller by [`SUM_ERROR`] of its size before it is rounded:
+    /// see [`Precision::tipped`].
+    Tipped {
+        /// The format.
+        of: &'static Self,
+        /// Away from zero.
+        outward: bool,
+    },
 }
 
+/// How much of a sum's size a kernel's f32 additions may be off by: sixteen roundings to nearest.
+pub const SUM_ERROR: f64 = 16.0 * (f32::EPSILON as f64) / 2.0;
+
 impl Precision {
+    /// The flavours whose near-ties fall to the other side.
+    ///
+    /// Rounding is not continuous: where a sum lies closer to the middle of two stored values than f32 additions are
+    /// exact, a kernel may store either. The difference is a whole step of that one value, however exact the kernel is,
+    /// and can dominate the error of a small model. So the error of a precision is that of a family of runs, and these
+    /// are its two extremes: every near-tie up, every near-tie down. For `F64` and `F32`, whose steps are no larger
+    /// than a sum's error, they are the flavour itself.
+    pub fn tipped(self) -> [Self; 2] {
+        let of: &'static Self = match self {
+            Self::Tf32 => &Self::Tf32,
+            Self::Bf16 => &Self::Bf16,
+            Self::F16 => &Self::F16,
+            other => return [other; 2],
+        };
+        [true, false].map(|outward| Self::Tipped { of, outward })
+    }
+
+    /// Rounds one weight: it is stored from its exact value.
+    pub fn round_weight(self, value: f64) -> f64 {
+        match self {
+            Self::Tipped { of, .. } => of.round(value),
+            other => other.round(value),
+        }
+    }
+
     /// Rounds one value.
     ///
     /// ```
@@ -41,6 +77,8 @@ impl Precision {
             Self::Tf32 => to_tf32(value),
             Self::Bf16 => to_bf16(value),
             Self::F16 => to_f16(value),
+            Self::Tipped { of, outward: true } => of.round(value * (1.0 + SUM_ERROR)),
+            Self::Tipped { of, outward: false } => of.round(value * (1.0 - SUM_ERROR)),
         }
     }
 

@@ -78,3 +78,27 @@ fn what_is_not_finite_stays() {
         assert!(precision.round(-0.0).is_sign_negative());
     }
 }
+
+/// A value that f32 cannot tell from a tie falls to both sides; any other, and every weight, to one.
+#[test]
+fn near_ties_fall_to_both_sides() {
+    for (precision, step) in [
+        (Precision::Tf32, 2f64.powi(-10)),
+        (Precision::F16, 2f64.powi(-10)),
+        (Precision::Bf16, 2f64.powi(-7)),
+    ] {
+        let [out, inward] = precision.tipped();
+        let tie = 1.0 + 1.5 * step;
+        for near in [tie, tie + 2f64.powi(-24), tie - 2f64.powi(-24)] {
+            for sign in [1.0, -1.0] {
+                assert_eq!(out.round(sign * near), sign * (1.0 + 2.0 * step), "{precision:?} {near}");
+                assert_eq!(inward.round(sign * near), sign * (1.0 + step), "{precision:?} {near}");
+                assert_eq!(out.round_weight(sign * near), precision.round(sign * near));
+            }
+        }
+        for far in [1.0 + 1.4 * step, 1.0 + 1.6 * step, 0.0, f64::INFINITY] {
+            assert_eq!([out.round(far), inward.round(far)], [precision.round(far); 2], "{precision:?} {far}");
+        }
+    }
+    assert_eq!(Precision::F64.tipped(), [Precision::F64; 2]);
+}

@@ -154,6 +154,37 @@ impl Case {
         Self::from_inputs("records", model, rows, score_weights, inputs)
     }
 
+    /// The case's first rows, with what is expected of them.
+    ///
+    /// # Errors
+    /// When it has fewer.
+    pub fn first(&self, rows: usize) -> Result<Self> {
+        if rows > self.rows {
+            return Err(Error::Argument {
+                argument: "rows",
+                expected: format!("at most {}", self.rows),
+                found: rows.to_string(),
+            });
+        }
+        fn take<T: Copy>(
+            values: &BTreeMap<String, Vec<T>>,
+            of: usize,
+            rows: usize,
+        ) -> BTreeMap<String, Vec<T>> {
+            let part = |values: &Vec<T>| values[..values.len() / of.max(1) * rows].to_vec();
+            values.iter().map(|(name, values)| (name.clone(), part(values))).collect()
+        }
+        Ok(Self {
+            name: format!("{}, first {rows}", self.name),
+            model: self.model.clone(),
+            rows,
+            score_weights: self.score_weights.clone(),
+            inputs: take(&self.inputs, self.rows, rows),
+            expected: take(&self.expected, self.rows, rows),
+            folder: self.folder.clone(),
+        })
+    }
+
     /// The case's rows scored by the reference.
     ///
     /// # Errors

@@ -6,58 +6,7 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
-
-/// `kernels/artifacts/manifest.json`. twin: `xtask/src/kernels/manifest.rs`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Manifest {
-    /// One entry a kind of GPU.
-    pub(crate) targets: Vec<Target>,
-}
-
-/// Binaries of one target.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Target {
-    /// `sm_90`, `compute_80`.
-    pub(crate) target: String,
-    /// Compute capability as 10 · major + minor.
-    pub(crate) capability: u32,
-    /// PTX, which the driver compiles when it loads it.
-    pub(crate) is_ptx: bool,
-    /// Compiler's name and version.
-    pub(crate) compiler: String,
-    /// Oldest CUDA version of a driver that loads it, 1000 · major + 10 · minor.
-    pub(crate) min_cuda: u32,
-    /// File of the deflated modules.
-    pub(crate) pack: String,
-    /// The modules.
-    pub(crate) modules: Vec<Module>,
-}
-
-/// One compiled unit.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Module {
-    /// The unit's name: `featurize`, `gemm_bf16`.
-    pub(crate) unit: String,
-    offset: usize,
-    packed_bytes: usize,
-    bytes: usize,
-    /// The kernels.
-    pub(crate) entries: Vec<Entry>,
-}
-
-/// One kernel.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Entry {
-    /// The symbol.
-    pub(crate) name: String,
-    /// Bytes of its parameter struct.
-    pub(crate) param_bytes: usize,
-    /// Threads of a block.
-    pub(crate) threads: u32,
-    /// Dynamic shared memory of a block; featurize adds 4 bytes a column of x.
-    pub(crate) dynamic_shared_bytes: u32,
-}
+pub(crate) use super::manifest::{Entry, Manifest, Module, Target};
 
 const MANIFEST: &str = include_str!("../../../kernels/artifacts/manifest.json");
 

@@ -10,6 +10,7 @@ mod element;
 mod executor;
 mod lane;
 mod layout;
+mod manifest;
 mod params;
 mod program;
 mod staging;

@@ -154,16 +154,6 @@ twins! {
         uses_uncalibrated: u32,
         tasks: [HeadTask; MAX_TASKS],
     }
-    /// The top k launch.
-    struct TopKParams {
-        rows: u64,
-        score: u64,
-        candidate_request: u64,
-        request_begin: u64,
-        top: u64,
-        requests: u32,
-        k: u32,
-    }
 }
 
 #[cfg(test)]

@@ -108,8 +108,6 @@ fn nvcc(toolchain: &Toolchain, target: &Target, job: &Job) -> Result<(), String>
         .arg(format!("-arch=compute_{}", target.capability))
         .args(&job.defines)
         .args(target.is_ptx.then_some("-lineinfo"))
-        // Names with internal linkage hold this seed; without it, a number made of the folder.
-        .arg(format!("--frandom-seed={}", job.unit.name))
         .arg("-o")
         .arg(&job.ptx)
         .arg(job.unit.source))
@@ -118,7 +116,8 @@ fn nvcc(toolchain: &Toolchain, target: &Target, job: &Job) -> Result<(), String>
 
 fn finish(toolchain: &Toolchain, target: &Target, job: &Job) -> Result<Compiled, String> {
     // Source names without the folder of whoever compiled, so that the bytes are the same everywhere.
-    let mut ptx = portable_names(&read(&job.ptx)?.replace(&format!("{}/", job.kernels.display()), ""));
+    let ptx = read(&job.ptx)?.replace(&format!("{}/", job.kernels.display()), "");
+    let mut ptx = without_module_ids(&portable_names(&ptx));
     if target.is_portable {
         ptx = relabel(&ptx)?;
     }
@@ -184,6 +183,30 @@ fn portable_names(ptx: &str) -> String {
     ptx.lines().map(portable).collect()
 }
 
+/// Zeros for the numbers that nvcc makes of the source's folder: they stand in names of functions with internal linkage,
+/// `_INTERNAL_f12a12ac_12_featurize_cu_…`, which line information spells byte by byte.
+fn without_module_ids(ptx: &str) -> String {
+    const MARK: &[u8] = b"_INTERNAL_";
+    let mut lines: Vec<&str> = ptx.lines().collect();
+    // Lines that are one byte, and the bytes.
+    let (at, bytes): (Vec<usize>, Vec<u8>) = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(index, line)| Some((index, line.strip_prefix(".b8 ")?.trim().parse::<u8>().ok()?)))
+        .unzip();
+    for start in 0..bytes.len().saturating_sub(MARK.len()) {
+        if bytes[start..].starts_with(MARK) {
+            let digits = start + MARK.len()..;
+            for (index, _) in
+                at[digits.clone()].iter().zip(&bytes[digits]).take_while(|(_, b)| b.is_ascii_hexdigit())
+            {
+                lines[*index] = ".b8 48";
+            }
+        }
+    }
+    lines.into_iter().flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Labels PTX with the older version. The one thing in it that is newer is a hint, which may be left out.
 fn relabel(ptx: &str) -> Result<String, String> {
     let label = ptx.lines().find(|line| line.starts_with(".version ")).ok_or("PTX without a version")?;
@@ -193,7 +216,7 @@ fn relabel(ptx: &str) -> Result<String, String> {
 }
 
 /// Names of a PTX module's kernels, and the bytes of their parameter structs.
-fn entry_points(ptx: &str) -> impl Iterator<Item = (&str, u32)> {
+fn entry_points(ptx: &str) -> impl Iterator<Item = (&str, usize)> {
     ptx.split(".entry ").skip(1).map(|rest| {
         let name = rest.split('(').next().unwrap_or_default().trim();
         let bytes = rest
@@ -243,4 +266,22 @@ fn run(command: &mut Command) -> Result<String, String> {
         output.status,
         String::from_utf8_lossy(&output.stderr)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_folder_is_left_in_ptx() {
+        let spell = |text: &str| text.bytes().map(|byte| format!(".b8 {byte}\n")).collect::<String>();
+        let ptx = |id: &str| {
+            let name = spell(&format!("_ZN43_INTERNAL_{id}_12_featurize_cu_adca5d2e10__any_syncEji"));
+            format!("\t.file\t1 \"/home/{id}/sm_30_intrinsics.hpp\"\nmov.u32 %r1, 7;\n{name}.b8 0\n")
+        };
+        let clean = |id: &str| without_module_ids(&portable_names(&ptx(id)));
+        assert_eq!(clean("f12a12ac"), clean("0a92b2fa"));
+        assert!(clean("f12a12ac").contains(&spell("_INTERNAL_00000000_12_featurize_cu_adca5d2e10")));
+        assert!(clean("f12a12ac").contains("1 \"sm_30_intrinsics.hpp\"\nmov.u32 %r1, 7;\n"));
+    }
 }

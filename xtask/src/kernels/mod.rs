@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::toolchain::Toolchain;
 use compile::{Compiled, Job};
-use manifest::{Manifest, Module, TargetArtifacts};
+use manifest::{Manifest, Module};
 use targets::{TARGETS, UNITS};
 
 /// Folder of the results, below the repository's root.
@@ -83,10 +83,21 @@ fn compile_all(root: &Path, keep: Option<&Path>) -> Result<Built, String> {
     fs::create_dir_all(&scratch).map_err(|e| format!("cannot make {}: {e}", scratch.display()))?;
     let mut manifest = Manifest { source_sha256: source::hash(root)?, targets: Vec::new() };
     let mut packs = Vec::new();
-    for target in TARGETS {
-        let jobs: Vec<Job> = UNITS.iter().map(|unit| Job::new(root, &scratch, unit, target)).collect();
-        let compiled = compile::compile(&toolchain, target, &jobs)?;
-        let (artifacts, pack) = package(target, compiled, keep)?;
+    // The compilers use one thread each: all targets at once.
+    let built: Vec<Result<Vec<Compiled>, String>> = std::thread::scope(|scope| {
+        let start = |target| {
+            let (toolchain, scratch) = (&toolchain, &scratch);
+            scope.spawn(move || {
+                let jobs: Vec<Job> = UNITS.iter().map(|unit| Job::new(root, scratch, unit, target)).collect();
+                compile::compile(toolchain, target, &jobs)
+            })
+        };
+        let threads: Vec<_> = TARGETS.iter().map(start).collect();
+        let died = |_| Err("a compilation died".into());
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
+    });
+    for (target, compiled) in TARGETS.iter().zip(built) {
+        let (artifacts, pack) = package(target, compiled?, keep)?;
         println!("{}: {} KiB", artifacts.target, pack.len() / 1024);
         packs.push((artifacts.pack.clone(), pack));
         manifest.targets.push(artifacts);
@@ -98,7 +109,7 @@ fn package(
     target: &targets::Target,
     compiled: Vec<Compiled>,
     keep: Option<&Path>,
-) -> Result<(TargetArtifacts, Vec<u8>), String> {
+) -> Result<(manifest::Target, Vec<u8>), String> {
     let mut pack = Vec::new();
     let mut modules = Vec::new();
     for unit in compiled {
@@ -122,7 +133,7 @@ fn package(
         });
         pack.extend_from_slice(&packed);
     }
-    let artifacts = TargetArtifacts {
+    let artifacts = manifest::Target {
         target: target.name(),
         capability: target.capability,
         is_ptx: target.is_ptx,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 /// SHA-256 over name and content of every kernel source and of the pinned compilers.
 ///
-/// twin: `src/backend/cuda/artifacts.rs` recomputes it in a test, so stale artifacts fail without compilers too.
+/// A test compares it with the manifest's, so stale artifacts fail without compilers too.
 pub(crate) fn hash(root: &Path) -> Result<String, String> {
     let folder = root.join("kernels");
     let mut files = Vec::new();

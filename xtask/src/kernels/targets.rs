@@ -19,7 +19,6 @@ pub(crate) const UNITS: &[Unit] = &[
     Unit { name: "gemm_f16", source: "gemm.cu", define: Some("MASKRANK_UNIT_f16") },
     Unit { name: "layer_norm", source: "layer_norm.cu", define: None },
     Unit { name: "head", source: "head.cu", define: None },
-    Unit { name: "top_k", source: "top_k.cu", define: None },
 ];
 
 /// Which compiler makes a target.

@@ -8,6 +8,7 @@
 //! for. So memory that is reused, changed or freed too early, and an order between streams that nothing enforces,
 //! give wrong results here every time. `faults` makes calls fail, and counts what is alive.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,19 @@ pub(in crate::backend::cuda) const CAPABILITY: u32 = 100;
 const CUDA: c_int = 13_000;
 /// Addresses from here on are said to be memory of a second GPU.
 pub(super) const FOREIGN: Address = 1 << 60;
+
+thread_local! {
+    static MULTIPROCESSORS: Cell<c_int> = const { Cell::new(4) };
+}
+
+/// Runs `f` with scorers of this thread built for a GPU of so many multiprocessors, which decide the tiles. Elsewhere it
+/// is 4, so that small batches meet large tiles.
+pub(in crate::backend::cuda) fn with_multiprocessors<T>(number: c_int, f: impl FnOnce() -> T) -> T {
+    let before = MULTIPROCESSORS.replace(number);
+    let result = f();
+    MULTIPROCESSORS.set(before);
+    result
+}
 
 #[derive(Default)]
 struct Machine {
@@ -168,17 +182,17 @@ impl Machine {
             }
             Work::Download { to, from, bytes } => {
                 let (buffer, offset) = self.find(from);
-                let all = self.gpu.read::<u8>(buffer);
+                let part = self.gpu.read_part(buffer, offset..offset + bytes);
                 // SAFETY: the caller's contract.
                 let into = unsafe {
                     std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut::<u8>(to), bytes)
                 };
-                into.copy_from_slice(&all[offset..offset + bytes]);
+                into.copy_from_slice(&part);
                 SUCCESS
             }
             Work::Move { to, from, bytes } => {
                 let (buffer, offset) = self.find(from);
-                let data = self.gpu.read::<u8>(buffer)[offset..offset + bytes].to_vec();
+                let data = self.gpu.read_part(buffer, offset..offset + bytes);
                 let (buffer, offset) = self.find(to);
                 self.gpu.write(buffer, offset, &data);
                 SUCCESS
@@ -259,7 +273,7 @@ functions! {
     }
     device_attribute(value: *mut c_int, attribute: c_int, _device: DeviceId) {
         value.write(match attribute {
-            16 => 4,
+            16 => MULTIPROCESSORS.get(),
             75 => (CAPABILITY / 10) as c_int,
             76 => (CAPABILITY % 10) as c_int,
             97 => 227 << 10,
@@ -291,7 +305,9 @@ functions! {
         faults::died("memory_free");
         with(|machine| {
             faults::expect(!machine.is_busy(), "device memory is freed while work is in flight");
-            machine.memory.remove(&address)
+            if let Some((buffer, _)) = machine.memory.remove(&address) {
+                machine.gpu.free(buffer);
+            }
         });
         SUCCESS
     }
@@ -315,7 +331,15 @@ functions! {
     }
     upload(to: Address, from: *const c_void, bytes: usize) {
         let from = from.expose_provenance();
-        with(|machine| machine.step(Work::Upload { to, from, bytes }))
+        with(|machine| {
+            let code = machine.step(Work::Upload { to, from, bytes });
+            // What one copy has filled from end to end are weights, or a caller's features: kernels only read them.
+            if machine.memory.get(&to).is_some_and(|(_, all)| *all == bytes) {
+                let (buffer, _) = machine.find(to);
+                machine.gpu.seal(buffer);
+            }
+            code
+        })
     }
     upload_async(to: Address, from: *const c_void, bytes: usize, stream: StreamHandle) {
         let from = from.expose_provenance();

@@ -131,6 +131,31 @@ impl Gpu {
         buffer
     }
 
+    /// From now on a kernel that writes to the buffer fails, and reads of it need no bookkeeping: for an output that
+    /// the host has filled and kernels only read.
+    pub fn seal(&mut self, buffer: BufferId) {
+        self.device.seal(buffer);
+    }
+
+    /// Gives a buffer's memory back. An access to it is a fault from then on.
+    ///
+    /// # Panics
+    /// If the buffer has canaries: they are checked after every launch.
+    pub fn free(&mut self, buffer: BufferId) {
+        let protected = self.protected.iter().any(|p| p.buffer == buffer);
+        assert!(!protected, "`{}` has canaries", self.device.name(buffer));
+        self.device.free(buffer);
+    }
+
+    /// Some bytes of a buffer.
+    ///
+    /// # Panics
+    /// If the range is not in the buffer.
+    #[must_use]
+    pub fn read_part(&self, buffer: BufferId, range: std::ops::Range<usize>) -> Vec<u8> {
+        self.device.part(buffer, range)
+    }
+
     /// Contents of a buffer, with canaries and padding.
     #[must_use]
     pub fn read<T: Plain>(&self, buffer: BufferId) -> Vec<T> {

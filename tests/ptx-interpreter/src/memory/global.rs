@@ -114,6 +114,31 @@ impl Device {
         }
     }
 
+    /// From now on kernels only read a buffer.
+    pub(crate) fn seal(&mut self, id: BufferId) {
+        let is_whole = self.first_unwritten(id, 0..self.buffers[id.0].bytes).is_none();
+        let buffer = &mut self.buffers[id.0];
+        buffer.access = Access::Input;
+        buffer.pages = Vec::new();
+        if is_whole {
+            buffer.written = None;
+        }
+    }
+
+    /// Gives a buffer's memory back; every later access to it is out of its bounds.
+    pub(crate) fn free(&mut self, id: BufferId) {
+        let buffer = &mut self.buffers[id.0];
+        let name = format!("{} (freed)", buffer.name);
+        let (words, pages) = (Vec::new(), Vec::new());
+        *buffer = Buffer { name, words, bytes: 0, access: Access::Input, written: None, pages };
+    }
+
+    /// Some bytes of a buffer.
+    pub(crate) fn part(&self, id: BufferId, range: std::ops::Range<usize>) -> Vec<u8> {
+        let words = &self.buffers[id.0].words;
+        range.map(|i| words[i / 4].load(Relaxed).to_le_bytes()[i % 4]).collect()
+    }
+
     /// Bytes of a buffer.
     pub(crate) fn bytes(&self, id: BufferId) -> Vec<u8> {
         let b = &self.buffers[id.0];
@@ -159,8 +184,8 @@ impl Device {
         let (buffer, offset) = self.find(address, bytes)?;
         let mut out = [0; 8];
         let first = offset as usize / 4;
+        buffer.check_written(offset, bytes)?;
         if buffer.access == Access::InOut {
-            buffer.check_written(offset, bytes)?;
             buffer.shadowed(offset, bytes, |s, w, mask| s.read(w, mask, a, false))?;
         }
         for (i, slot) in out.iter_mut().enumerate().take((bytes as usize).div_ceil(4)) {
@@ -252,18 +277,21 @@ impl Buffer {
 
     fn check_written(&self, offset: u64, bytes: u32) -> Result<(), Wrong> {
         let Some(written) = &self.written else { return Ok(()) };
-        for i in offset..offset + u64::from(bytes) {
-            if written[i as usize / 32].load(Relaxed) >> (i % 32) & 1 == 0 {
-                return Err(Wrong::Fault(FaultKind::PoisonRead { space: Space::Global, address: i }));
-            }
+        let missing = !written[offset as usize / 32].load(Relaxed) & byte_bits(offset, bytes);
+        if missing == 0 {
+            return Ok(());
         }
-        Ok(())
+        let address = offset - offset % 32 + u64::from(missing.trailing_zeros());
+        Err(Wrong::Fault(FaultKind::PoisonRead { space: Space::Global, address }))
     }
 
     fn mark_written(&self, offset: u64, bytes: u32) {
         let Some(written) = &self.written else { return };
-        // An aligned access of at most 32 bytes lies in one word of bits.
-        let mask = if bytes >= 32 { u32::MAX } else { ((1 << bytes) - 1) << (offset % 32) };
-        written[offset as usize / 32].fetch_or(mask, Relaxed);
+        written[offset as usize / 32].fetch_or(byte_bits(offset, bytes), Relaxed);
     }
+}
+
+/// The bits of an aligned access of at most 32 bytes: they lie in one word of bits.
+fn byte_bits(offset: u64, bytes: u32) -> u32 {
+    if bytes >= 32 { u32::MAX } else { ((1 << bytes) - 1) << (offset % 32) }
 }

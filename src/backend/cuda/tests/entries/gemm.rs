@@ -1,7 +1,7 @@
 //! `gemm`: every precision, tile and epilogue, at the tiles' edges, two unequal groups in a launch.
 
 use bytemuck::Zeroable;
-use maskrank_ptx::Gpu;
+use maskrank_ptx::{Count, Gpu};
 
 use super::{Kernel, Output, Random, Stored, close, floats, kernels, precision, rows_word, unit_roundoff};
 use crate::Precision;
@@ -185,6 +185,7 @@ fn run(
     // Twice: the second launch finds the tickets that the first one left.
     for _ in 0..if name.epilogue == Epilogue::Norm { 2 } else { 1 } {
         kernel.run(gpu, [tiles, row_tiles as u32, 1], 0, bytemuck::bytes_of(&params));
+        assert!(gpu.read::<u32>(tickets).iter().all(|&ticket| ticket == 0), "tickets are put back");
     }
     if checked {
         for (index, (group, output)) in groups.iter().zip(&outputs).enumerate() {
@@ -284,6 +285,49 @@ fn tiles_and_batches_give_equal_bits() {
                 seen.windows(2).all(|pair| pair[0] == pair[1]),
                 "{unit} {epilogue}: bits depend on the tile"
             );
+        }
+    }
+}
+
+/// The memory behaviour that the tiles were chosen for: no bank conflict where operands are read, whole sectors where
+/// they are copied and where results leave, each operand copied once a tile.
+#[test]
+fn operands_are_read_without_bank_conflicts_in_whole_sectors() {
+    for unit in ["gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16"] {
+        for kernel in kernels(unit).iter().filter(|kernel| kernel.entry.name.ends_with("_bias")) {
+            let name = Name::parse(&kernel.entry.name);
+            let (what, gpu) = (format!("{} {}", kernel.target, kernel.entry.name), &mut Gpu::new());
+            let (rows, n, k) = (name.m, name.n.next_multiple_of(64), 256);
+            let group = Group::random(3, name.precision, rows, n, k, true);
+            let output = Output::new(gpu, name.precision, rows, n, n);
+            let mut params = GemmParams::zeroed();
+            params.rows = rows_word(gpu, rows);
+            params.num_groups = 1;
+            params.groups[0] = GemmGroup {
+                a: group.a.input(gpu, "a", k),
+                b: group.b.input(gpu, "b", k),
+                bias: floats(gpu, "bias", &group.bias),
+                out: output.address(gpu),
+                a_stride: k as u32,
+                out_stride: n as u32,
+                k: k as u32,
+                n: n as u32,
+                ..GemmGroup::zeroed()
+            };
+            let tiles = n / name.n;
+            let stats = kernel.measure(gpu, [tiles as u32, 1, 1], 0, bytemuck::bytes_of(&params), true);
+            let copies = stats.of("cp.async");
+            let size = crate::backend::cuda::element::bytes(name.precision);
+            assert_eq!(copies.global_bytes as usize, tiles * (name.m + name.n) * k * size, "{what}");
+            assert_eq!(copies.sectors, copies.ideal_sectors, "{what}: copies");
+            let stores = stats.of("st.global");
+            assert_eq!(stores.sectors, stores.ideal_sectors, "{what}: stores");
+            // The copies and the reads of operands are instructions of their own; the epilogue's slices are not.
+            let operands = stats.by_line.iter().filter(|((file, _), _)| file.ends_with("ptx.cuh"));
+            let mut reads = Count::default();
+            operands.for_each(|(_, count)| reads.add(count));
+            assert!(reads.shared_requests > 0, "{what}: reads");
+            assert_eq!(reads.wavefronts, reads.ideal_wavefronts, "{what}: bank conflicts");
         }
     }
 }

@@ -8,13 +8,12 @@ mod gemm;
 mod head;
 mod layer_norm;
 mod planted;
-mod top_k;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
 use half::{bf16, f16};
-use maskrank_ptx::{Arg, BufferId, Gpu, Launch, Module, Padding};
+use maskrank_ptx::{Arg, BufferId, Gpu, Launch, Module, Padding, Stats};
 
 use crate::Precision;
 use crate::backend::cuda::artifacts::{self, Entry, Target};
@@ -31,13 +30,26 @@ pub(super) struct Kernel {
 impl Kernel {
     /// Runs the kernel; a fault fails the test, with kernel, source line, block and thread.
     pub(super) fn run(&self, gpu: &mut Gpu, grid: [u32; 3], extra_shared: usize, params: &[u8]) {
+        self.measure(gpu, grid, extra_shared, params, false);
+    }
+
+    /// Like `run`, and gives what was executed and moved; with `detail`, bank conflicts and sectors too.
+    pub(super) fn measure(
+        &self,
+        gpu: &mut Gpu,
+        grid: [u32; 3],
+        extra_shared: usize,
+        params: &[u8],
+        detail: bool,
+    ) -> Stats {
         assert_eq!(params.len(), self.entry.param_bytes, "{}: parameter struct", self.entry.name);
         let launch = Launch::new(self.module, &self.entry.name)
             .grid(grid)
             .block([self.entry.threads, 1, 1])
             .shared(self.entry.dynamic_shared_bytes as usize + extra_shared)
             .arg(Arg::Bytes(params.to_vec()));
-        launch.run(gpu).unwrap_or_else(|fault| panic!("{} {}: {fault}", self.target, self.entry.name));
+        let launch = if detail { launch.detail() } else { launch };
+        launch.run(gpu).unwrap_or_else(|fault| panic!("{} {}: {fault}", self.target, self.entry.name))
     }
 }
 
@@ -71,16 +83,17 @@ fn text(target: &Target, unit: &str) -> String {
     String::from_utf8(target.inflate(module).expect("an intact module")).expect("PTX is text")
 }
 
-/// A kernel whose PTX has every `from` replaced by `to`, which must occur.
-pub(super) fn mutated(unit: &str, name: &str, from: &str, to: &str) -> Kernel {
+/// A kernel whose PTX was changed by `change`, which must change something.
+pub(super) fn mutated(unit: &str, name: &str, change: impl Fn(&str) -> String) -> Kernel {
     let manifest = artifacts::manifest().expect("the manifest parses");
     let target = manifest.targets.iter().find(|t| t.target == "compute_80").expect("the portable PTX");
     let (_, entry) = target.entry(name).expect("an entry of the manifest");
     let whole = text(target, unit);
     let start = whole.find(&format!(".entry {name}(")).expect("the entry's text");
     let end = whole[start + 1..].find(".entry ").map_or(whole.len(), |at| start + 1 + at);
-    assert!(whole[start..end].contains(from), "{name} has no {from}");
-    let text = format!("{}{}{}", &whole[..start], whole[start..end].replace(from, to), &whole[end..]);
+    let changed = change(&whole[start..end]);
+    assert_ne!(changed, whole[start..end], "{name}: nothing was changed");
+    let text = format!("{}{changed}{}", &whole[..start], &whole[end..]);
     let module = Box::leak(Box::new(Module::parse(&text).expect("PTX that parses")));
     Kernel { module, entry: entry.clone(), target: &target.target }
 }
@@ -250,8 +263,7 @@ pub(super) fn close(what: &str, found: &[f64], expected: &[f64], bound: impl Fn(
 
 #[test]
 fn every_unit_has_a_test() {
-    let tested =
-        ["featurize", "gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16", "layer_norm", "head", "top_k"];
+    let tested = ["featurize", "gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16", "layer_norm", "head"];
     for target in &artifacts::manifest().expect("the manifest parses").targets {
         for module in &target.modules {
             assert!(tested.contains(&module.unit.as_str()), "no test runs {}", module.unit);
