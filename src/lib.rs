@@ -45,6 +45,9 @@ pub use backend::cuda_timing;
 #[doc(hidden)]
 pub use backend::wgpu_testing;
 
+#[doc(hidden)]
+pub use backend::StepClock;
+
 pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{
     Backend, BinaryType, CpuKernel, Device, DeviceBatch, DeviceColumns, DeviceOutputs, DeviceSlice,

@@ -9,6 +9,7 @@
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod explain;
 pub mod features;
 pub mod filters;
 pub mod gates;
@@ -22,6 +23,8 @@ pub mod query_hydrators;
 pub mod scorers;
 pub mod sealed;
 pub mod selectors;
+#[cfg(feature = "service")]
+pub mod service;
 pub mod side_effects;
 pub mod sources;
 #[cfg(feature = "stores")]

@@ -31,12 +31,13 @@ pub struct ScorerBuilder {
 impl ScorerBuilder {
     pub(super) fn new(model: &Model) -> Self {
         let options = Options {
-            precision: Precision::F32,
+            precision: backend::packing::precision_of(model).unwrap_or_default(),
             max_candidates: 1500,
             split: Split::default(),
             threads: 0,
             cpu_kernel: None,
             adapter: None,
+            planted_fault: false,
         };
         Self { model: model.clone(), backend: Backend::Auto, max_in_flight: 2, options }
     }
@@ -48,7 +49,7 @@ impl ScorerBuilder {
         self
     }
 
-    /// Storage type of weights and activations. Default f32.
+    /// Storage type of weights and activations. Default f32, and for a packed model the one that it was packed in.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.options.precision = precision;
@@ -97,6 +98,14 @@ impl ScorerBuilder {
         self
     }
 
+    /// Packs one layer's weights wrongly, on whatever backend. For tests of what notices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn planted_fault(mut self) -> Self {
+        self.options.planted_fault = true;
+        self
+    }
+
     /// Memory that the scorer would take, computed without a device and before anything is allocated; none for
     /// backends whose device alone can say ([`Scorer::memory`] tells when they are built).
     ///
@@ -142,6 +151,7 @@ impl ScorerBuilder {
         let memory =
             Memory { weights: executor.weight_bytes(), per_call, host_per_call, calls: self.max_in_flight };
         Ok(Scorer {
+            clock: executor.clock(),
             places: Places::new(places),
             device: executor.device().clone(),
             passed_over,

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use builder::{PassedOver, ScorerBuilder};
 pub use staging::{BinaryMut, ColumnsMut, Feature, RequestMut, Staging};
 
-use crate::backend::{Call, Device, Lane, Memory, Precision};
+use crate::backend::{Call, Device, Lane, Memory, Precision, StepClock};
 use crate::batch::{self, Batch, Split};
 use crate::config::Widths;
 use crate::scores::{Outputs, Scores, Status};
@@ -73,6 +73,7 @@ pub struct Scorer {
     split: Split,
     tasks: Vec<String>,
     max_candidates: usize,
+    clock: Option<Arc<StepClock>>,
     memory: Memory,
 }
 
@@ -237,6 +238,13 @@ impl Scorer {
     #[must_use]
     pub fn max_candidates(&self) -> usize {
         self.max_candidates
+    }
+
+    /// Where the time of calls goes, on backends that tell. For benches.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn step_clock(&self) -> Option<&StepClock> {
+        self.clock.as_deref()
     }
 
     /// Memory that the scorer holds, all of it since it was built. A caller's use of [`Scorer::staging`] adds as much
