@@ -238,6 +238,7 @@ pub(crate) struct Call<'a> {
 }
 
 /// A call whose features lie in the lane's staging.
+#[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "only CUDA takes such calls"))]
 pub(crate) struct StagedCall<'a> {
     /// Where they lie.
     pub(crate) layout: &'a staged::Layout,
@@ -252,6 +253,7 @@ pub(crate) struct StagedCall<'a> {
 }
 
 /// A call whose features and outputs lie in device memory; lengths and types were compared.
+#[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "only CUDA takes such calls"))]
 pub(crate) struct DeviceCall<'a> {
     /// Where the features lie.
     pub(crate) batch: &'a DeviceBatch,
@@ -327,18 +329,14 @@ pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Resul
 /// What a scorer with one call in flight would allocate, computed without building it; none where only a device can
 /// say.
 pub(crate) fn memory(backend: Backend, model: &Model, options: &Options) -> Result<Option<Memory>> {
-    match backend {
-        #[cfg(feature = "cuda")]
-        Backend::Cuda => {
-            let folding = folding(options.precision);
-            let plan = Plan::build(model.config(), model.widths(), model.weights(), cuda::ALIGN, folding);
-            cuda::memory(&plan, options).map(Some)
-        }
-        _ => {
-            let _ = (model, options);
-            Ok(None)
-        }
+    #[cfg(feature = "cuda")]
+    if backend == Backend::Cuda {
+        let folding = folding(options.precision);
+        let plan = Plan::build(model.config(), model.widths(), model.weights(), cuda::ALIGN, folding);
+        return cuda::memory(&plan, options).map(Some);
     }
+    let _ = (backend, model, options);
+    Ok(None)
 }
 
 /// Whether a GPU of this backend is here, for [`Backend::Auto`], which never takes a software adapter.
