@@ -17,6 +17,7 @@ use maskrank_pipeline::domain::{
 };
 use maskrank_pipeline::features::{FeaturePlan, Registry, families};
 use maskrank_pipeline::products::for_you;
+use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
 use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
 
@@ -57,7 +58,7 @@ fn requests(criterion: &mut Criterion) {
     let client = Arc::new(Silent(registry.request_columns(ModelInputs::PRODUCTION)));
     let mut config = PipelineConfig::default();
     config.fetch.cache.max_posts = 0;
-    let product = for_you(&config, &stores, registry, client, clock).expect("declared");
+    let product = for_you(&config, &stores, registry, client, clock, &Key::new([0; 32])).expect("declared");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     let served = runtime.block_on(product.serve(UserId(1), RequestFacts::default())).expect("served");
     assert!(served.0.missing.is_empty(), "{:?}", served.0.missing);

@@ -14,16 +14,19 @@ pub mod filters;
 pub mod gates;
 pub mod hydrators;
 pub mod listing;
+pub mod mixing;
 #[cfg(feature = "model")]
 pub mod model_client;
 pub mod products;
 pub mod query_hydrators;
 pub mod scorers;
+pub mod sealed;
 pub mod selectors;
 pub mod side_effects;
 pub mod sources;
 #[cfg(feature = "stores")]
 pub mod stores;
+pub mod timeline;
 #[cfg(feature = "stores")]
 pub mod world;
 

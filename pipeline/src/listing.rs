@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::engine::ComponentRow;
-use crate::features::{FamilyRow, Level};
+use crate::features::{DISCRETE, DISCRETE_SLOTS, FamilyRow, Level};
 
 /// A Markdown document of a product's components in the order of execution, and of the feature families.
 pub fn document(components: &[ComponentRow], families: &[FamilyRow]) -> String {
@@ -39,6 +39,17 @@ pub fn document(components: &[ComponentRow], families: &[FamilyRow]) -> String {
             row.name, row.phase, row.about
         );
     }
+    let total = |slots: fn(&FamilyRow) -> usize| families.iter().map(slots).sum::<usize>();
+    let (continuous, binary) = (total(|row| row.continuous.len()), total(|row| row.binary.len()));
+    let _ = writeln!(text, "| all | | | {continuous} | {binary} | |");
+    text.push_str(
+        "\n## Discrete slots\n\nIdentities, codes and sequences, written into training records. No loaded model reads \
+         them.\n\n| what | slots |\n|---|---|\n",
+    );
+    for (name, length) in DISCRETE {
+        let _ = writeln!(text, "| `{name}` | {length} |");
+    }
+    let _ = writeln!(text, "| all | {DISCRETE_SLOTS} |");
     text
 }
 
@@ -61,8 +72,15 @@ mod tests {
         let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
         let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
         let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(&PipelineConfig::default(), &stores, Arc::clone(&registry), model, clock)
-            .expect("declared");
+        let product = for_you(
+            &PipelineConfig::default(),
+            &stores,
+            Arc::clone(&registry),
+            model,
+            clock,
+            &crate::sealed::Key::new([0; 32]),
+        )
+        .expect("declared");
         let document = document(&product.components(), &registry.rows());
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(FILE, &document).expect("the file can be written");
@@ -70,7 +88,7 @@ mod tests {
         let written = std::fs::read_to_string(FILE).expect("the file is there");
         assert!(written == document, "COMPONENTS.md is stale: run with UPDATE_GENERATED=1");
         for name in
-            ["`author_visibility`", "`model`", "`cache_scored_posts`", "`rates`", "awaited before scoring"]
+            ["`author_visibility`", "`model`", "`cache_scored_posts`", "`shares`", "awaited before scoring"]
         {
             assert!(document.contains(name), "{name}");
         }
@@ -82,7 +100,15 @@ mod tests {
         let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
         let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
         let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(&PipelineConfig::default(), &stores, registry, model, clock).expect("declared");
+        let product = for_you(
+            &PipelineConfig::default(),
+            &stores,
+            registry,
+            model,
+            clock,
+            &crate::sealed::Key::new([0; 32]),
+        )
+        .expect("declared");
         let mut names: Vec<_> = product
             .components()
             .iter()

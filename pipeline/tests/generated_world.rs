@@ -55,7 +55,15 @@ fn open() -> (ForYou, Stores) {
     let stores = Arc::new(embedded).stores();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let model = Arc::new(HashModel(registry.request_columns(ModelInputs::PRODUCTION)));
-    let product = for_you(&PipelineConfig::default(), &stores, registry, model, clock).expect("declared");
+    let product = for_you(
+        &PipelineConfig::default(),
+        &stores,
+        registry,
+        model,
+        clock,
+        &maskrank_pipeline::sealed::Key::new([0; 32]),
+    )
+    .expect("declared");
     (product, stores)
 }
 

@@ -144,13 +144,16 @@ pub(crate) fn folding(precision: Precision) -> Folding {
 /// Builds an executor on a named backend; never on another.
 pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
     let folding = folding(options.precision);
-    let plan = |align| Plan::build(model.config(), model.widths(), model.weights(), align, folding);
+    let plan = |align, split| {
+        Plan::build_for(model.config(), model.widths(), model.weights(), align, folding, split)
+    };
     match backend {
-        Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN), options),
+        Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN, &options.split), options),
+        // Their featurization writes `x` in the model's order, so nothing is computed once a request there.
         #[cfg(feature = "cuda")]
-        Backend::Cuda => cuda::build(&plan(cuda::ALIGN), options),
+        Backend::Cuda => cuda::build(&plan(cuda::ALIGN, &Split::default()), options),
         #[cfg(feature = "wgpu")]
-        Backend::Wgpu => wgpu::build(&plan(wgpu::ALIGN), options),
+        Backend::Wgpu => wgpu::build(&plan(wgpu::ALIGN, &Split::default()), options),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
         absent => Err(not_compiled(absent)),
     }

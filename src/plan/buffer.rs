@@ -24,6 +24,19 @@ pub struct Segment {
     pub width: usize,
     /// Columns that it occupies; a multiple of the alignment. Columns from `width` on hold zeros.
     pub padded: usize,
+    /// Which values of a row it holds.
+    pub part: Part,
+}
+
+/// Which values of a view's row a segment holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// The next ones.
+    #[default]
+    Next,
+    /// Those of `x`, or of a row as wide as `x`, in the order of [`super::Reuse::order`] from this place on. Segments
+    /// of one such row follow one another.
+    Ordered(usize),
 }
 
 /// A matrix of activations, one row a candidate.
@@ -42,8 +55,8 @@ impl Buffer {
         self.segments.last().map_or(0, |s| s.column + s.padded)
     }
 
-    pub(super) fn push(&mut self, width: usize, align: usize) -> usize {
-        let segment = Segment { column: self.columns(), width, padded: width.next_multiple_of(align) };
+    pub(super) fn push(&mut self, width: usize, part: Part, align: usize) -> usize {
+        let segment = Segment { column: self.columns(), width, padded: width.next_multiple_of(align), part };
         self.segments.push(segment);
         self.segments.len() - 1
     }

@@ -1,12 +1,15 @@
 //! What a plan costs: counted from its shapes, before anything runs.
 
-use super::{Plan, Step};
+use super::{Plan, Reuse, Step};
 
 /// Work and traffic of one step or of a whole plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// Floating-point operations a candidate; a multiply-add is two.
+    /// Floating-point operations a candidate; a multiply-add is two. In a plan with [`super::Reuse`], without those
+    /// that a request's candidates share.
     pub flops: f64,
+    /// Floating-point operations a request, whatever its candidates: 0 without reuse.
+    pub request_flops: f64,
     /// Weights read once a batch: elements.
     pub weights: usize,
     /// Activations read and written a candidate: elements.
@@ -19,6 +22,7 @@ impl std::ops::Add for Cost {
     fn add(self, other: Self) -> Self {
         Self {
             flops: self.flops + other.flops,
+            request_flops: self.request_flops + other.request_flops,
             weights: self.weights + other.weights,
             activations: self.activations + other.activations,
         }
@@ -33,23 +37,27 @@ impl Plan {
             Step::Featurize(featurize) => {
                 let width = self.width(featurize.output);
                 // log, multiply-add, two passes of the norm and its affine: about ten operations a feature.
-                Cost { flops: 10.0 * width as f64, weights: 4 * width, activations: 2 * width }
+                let (flops, weights, activations) = (10.0 * width as f64, 4 * width, 2 * width);
+                Cost { flops, weights, activations, ..Cost::default() }
             }
             Step::LayerNorm(groups) => groups
                 .iter()
                 .map(|group| {
                     let width = self.width(group.input);
-                    Cost { flops: 8.0 * width as f64, weights: 2 * width, activations: 2 * width }
+                    let (flops, weights, activations) = (8.0 * width as f64, 2 * width, 2 * width);
+                    Cost { flops, weights, activations, ..Cost::default() }
                 })
                 .fold(Cost::default(), |a, b| a + b),
             Step::Gemm(groups) => groups
                 .iter()
                 .map(|group| {
                     let (out, inp) = (group.linear.out_features, group.linear.in_features);
+                    let once = self.reuse_of(group.input).map_or(0, Reuse::columns);
                     Cost {
-                        flops: 2.0 * out as f64 * inp as f64,
+                        flops: 2.0 * out as f64 * (inp - once) as f64,
+                        request_flops: 2.0 * out as f64 * once as f64,
                         weights: out * inp + out,
-                        activations: inp + out,
+                        activations: inp - once + out,
                     }
                 })
                 .fold(Cost::default(), |a, b| a + b),
@@ -58,7 +66,8 @@ impl Plan {
                 .iter()
                 .map(|task| {
                     let inp = task.weight.len();
-                    Cost { flops: 2.0 * inp as f64, weights: inp + 1, activations: inp + 1 }
+                    let flops = 2.0 * inp as f64;
+                    Cost { flops, weights: inp + 1, activations: inp + 1, ..Cost::default() }
                 })
                 .fold(Cost::default(), |a, b| a + b),
         }

@@ -5,11 +5,13 @@ mod buffer;
 mod build;
 mod cost;
 mod linear;
+mod reuse;
 mod step;
 
-pub use buffer::{Buffer, Segment, View};
+pub use buffer::{Buffer, Part, Segment, View};
 pub use cost::Cost;
 pub use linear::Linear;
+pub use reuse::{Reuse, ReuseConstants};
 pub use step::{Affine, Epilogue, Featurize, GemmGroup, Head, HeadTask, LayerNormGroup, Norm, Step};
 
 use crate::config::Widths;
@@ -31,6 +33,8 @@ pub struct Plan {
     pub widths: Widths,
     /// Every segment starts at, and is padded to, a multiple of this many columns.
     pub align: usize,
+    /// The order of `x`, where a split lets products over it be computed in part once a request.
+    pub reuse: Option<Reuse>,
     /// Activations, (candidates, columns) each.
     pub buffers: Vec<Buffer>,
     /// In order: `Featurize`, any number of `LayerNorm` and `Gemm`, `Head`.
@@ -86,18 +90,41 @@ impl Plan {
         }
     }
 
-    /// Spreads a row of a view's values (its width) over the view's columns (its padded width): zeros go where the
-    /// padding is. How weights and affines meet their operand.
+    /// Spreads a row of a view's values (its width, in the model's order) over the view's columns (its padded width):
+    /// zeros go where the padding is. How weights and affines meet their operand.
     pub fn spread<T: Copy + Default>(&self, view: View, values: &[T], into: &mut [T]) {
         assert_eq!(values.len(), self.width(view), "values of a view");
         assert_eq!(into.len(), self.padded(view), "columns of a view");
         into.fill(T::default());
         let base = self.column(view);
-        let mut at = 0;
+        // Where the next values start, and where those of the present ordered row do.
+        let (mut next, mut row) = (0, 0);
         for segment in self.segments(view) {
             let column = segment.column - base;
-            into[column..column + segment.width].copy_from_slice(&values[at..at + segment.width]);
-            at += segment.width;
+            let into = &mut into[column..column + segment.width];
+            match (segment.part, &self.reuse) {
+                (Part::Ordered(from), Some(reuse)) => {
+                    if from == 0 {
+                        (row, next) = (next, next + reuse.order.len());
+                    }
+                    let features = &reuse.order[from..from + segment.width];
+                    into.iter_mut().zip(features).for_each(|(v, &feature)| *v = values[row + feature]);
+                }
+                _ => {
+                    into.copy_from_slice(&values[next..next + segment.width]);
+                    next += segment.width;
+                }
+            }
         }
+    }
+
+    /// A row of a view's values in the order of the view's columns, without padding.
+    #[must_use]
+    pub fn arrange<T: Copy + Default>(&self, view: View, values: &[T]) -> Vec<T> {
+        let mut columns = vec![T::default(); self.padded(view)];
+        self.spread(view, values, &mut columns);
+        let base = self.column(view);
+        let segments = self.segments(view).iter();
+        segments.flat_map(|s| columns[s.column - base..s.column - base + s.width].to_vec()).collect()
     }
 }

@@ -6,6 +6,7 @@ pub mod golden;
 pub mod invariance;
 pub mod ragged;
 pub mod random_model;
+pub mod reuse;
 
 use std::path::PathBuf;
 
@@ -52,7 +53,7 @@ impl Trial {
 }
 
 pub fn trials() -> Vec<Trial> {
-    [golden::trials(), random_model::trials(), ragged::trials(), invariance::trials()]
+    [golden::trials(), random_model::trials(), ragged::trials(), reuse::trials(), invariance::trials()]
         .into_iter()
         .flatten()
         .collect()

@@ -46,6 +46,11 @@ pub fn model(random: &mut Random) -> Model {
         user_eng_embedding: if random.flip() { embedding } else { 0 },
         author_embedding: if random.flip() { embedding } else { 0 },
     };
+    model_of(random, widths)
+}
+
+/// A model of random shape over inputs of these widths.
+pub fn model_of(random: &mut Random, widths: Widths) -> Model {
     let sharing = *random.pick(&[Sharing::All, Sharing::Partial, Sharing::None]);
     let backbone = (sharing != Sharing::None).then(|| network(random, None));
     let tasks = (0..1 + random.below(5))

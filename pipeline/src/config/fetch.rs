@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ListsConfig, PopularVideosConfig, RecommendedAuthorsConfig, SecondDegreeConfig, SimilarConfig};
 use crate::domain::{CandidateKind, ViewerState};
 use crate::engine::QualityFactorConfig;
 
@@ -48,6 +49,16 @@ pub struct FetchConfig {
     pub cache: CacheConfig,
     /// Posts of followed accounts.
     pub in_network: InNetworkConfig,
+    /// Posts that followed accounts engaged with.
+    pub second_degree: SecondDegreeConfig,
+    /// Posts near to what the viewer engaged with.
+    pub similar: SimilarConfig,
+    /// Posts of recommended accounts.
+    pub recommended_authors: RecommendedAuthorsConfig,
+    /// Posts of the viewer's lists.
+    pub lists: ListsConfig,
+    /// Popular videos.
+    pub popular_videos: PopularVideosConfig,
     /// Posts of the reverse-chronological timeline.
     pub backfill: BackfillConfig,
     /// The quality factor of each source.

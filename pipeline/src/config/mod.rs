@@ -4,10 +4,13 @@
 //! for verified accounts. Other generations are other files. `pipeline/config/default.yaml` is this module's defaults
 //! written out; a test keeps them equal.
 
+mod discovery;
 mod fetch;
 mod heuristics;
+mod mixing;
 mod scoring;
 mod selection;
+mod timelines;
 
 use std::fs;
 use std::io;
@@ -15,10 +18,19 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use discovery::{
+    AccountsConfig, CommunitySearchConfig, ListsConfig, PopularVideosConfig, RecommendedAuthorsConfig,
+    SecondDegreeConfig, SimilarConfig,
+};
 pub use fetch::{BackfillConfig, CacheConfig, FetchConfig, InNetworkConfig, LightRankerConfig, QueryConfig};
 pub use heuristics::{CreatorFactors, DiversityConfig, FeedbackConfig, HeuristicsConfig, VerifiedFactors};
+pub use mixing::{
+    AdsConfig, ClientConfig, EditsConfig, MixingConfig, PeopleConfig, PillConfig, PreviewsConfig,
+    PromptsConfig,
+};
 pub use scoring::{ScoreWeights, ScoringConfig};
 pub use selection::{FilterConfig, SelectionConfig};
+pub use timelines::ChronologicalConfig;
 
 use crate::engine::EngineConfig;
 
@@ -40,6 +52,10 @@ pub struct PipelineConfig {
     pub heuristics: HeuristicsConfig,
     /// How many are chosen.
     pub selection: SelectionConfig,
+    /// Timelines whose posts stand newest first.
+    pub chronological: ChronologicalConfig,
+    /// What is mixed into the posts.
+    pub mixing: MixingConfig,
 }
 
 /// Why a configuration cannot be used.

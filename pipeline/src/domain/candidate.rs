@@ -28,10 +28,14 @@ pub enum SourceKind {
     PopularVideo,
     /// From the plain reverse-chronological timeline, when the viewer was away.
     Backfill,
+    /// From a timeline whose posts stand newest first.
+    Chronological,
+    /// Named by the request or chosen by a mixer: previews, ads, a notification's post, what stands above a reply.
+    Named,
 }
 
 impl SourceKind {
-    /// All sources in funnel order.
+    /// All sources of the ranking, in funnel order.
     pub const ALL: [Self; 8] = [
         Self::Cached,
         Self::InNetwork,
@@ -54,6 +58,8 @@ impl SourceKind {
             Self::List => "list",
             Self::PopularVideo => "popular_video",
             Self::Backfill => "backfill",
+            Self::Chronological => "chronological",
+            Self::Named => "named",
         }
     }
 }
@@ -80,6 +86,10 @@ pub enum SuggestKind {
     Media,
     /// From the reverse-chronological timeline.
     RankedOrganic,
+    /// In a timeline whose posts stand newest first.
+    Chronological,
+    /// Because somebody pays for it.
+    Promoted,
 }
 
 /// What a post is, by form: the kinds that a source can be asked for.
@@ -161,6 +171,8 @@ pub struct Candidate {
     pub authors: Feature<AuthorFacts>,
     /// Likes, replies, reposts and quotes of what a reader sees.
     pub counts: PostCounts,
+    /// The same of what it quotes.
+    pub quoted_counts: PostCounts,
     /// Whether the poster is the viewer or followed by them.
     pub in_network: Feature<bool>,
     /// Whether it is a reply of a followed account to a stranger.
@@ -199,6 +211,7 @@ impl Candidate {
             quoted: Feature::Missing,
             authors: Feature::Missing,
             counts: PostCounts::default(),
+            quoted_counts: PostCounts::default(),
             in_network: Feature::Missing,
             is_extended_reply: false,
             is_source_post: false,

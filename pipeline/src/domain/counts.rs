@@ -1,11 +1,24 @@
 //! Engagement counts: plain totals and exponentially decayed ones.
+//!
+//! A decayed count halves every half-life: `count(t) = Σ 2^-((t − tᵢ) / half-life)` over its events. What is kept is the
+//! sum as of the start of the day of the newest event, `Σ 2^((tᵢ − day) / half-life)`: an event then adds a weight that
+//! does not depend on the row, rows of one day share their factors when they are read, and time passing touches nothing.
 
 use serde::{Deserialize, Serialize};
 
-use super::{EngagementKind, Millis};
+use super::Millis;
 
 /// Half-lives of the decayed counts, in milliseconds: 30 minutes, 24 hours, 72 hours, 50 days.
 pub const HALF_LIVES_MS: [i64; 4] = [30 * 60_000, 24 * 3_600_000, 72 * 3_600_000, 50 * 24 * 3_600_000];
+
+/// What is read of a count: one value for each half-life, then the total.
+pub const WINDOWS: usize = HALF_LIVES_MS.len() + 1;
+
+/// Names of the windows, in the order of the values.
+pub const WINDOW_NAMES: [&str; WINDOWS] =
+    ["half_life_30m", "half_life_24h", "half_life_72h", "half_life_50d", "total"];
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Undecayed totals of a post that readers see under it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,146 +33,142 @@ pub struct PostCounts {
     pub quotes: u32,
 }
 
-/// Counts of one key (a post, an author, a viewer, a pair), by engagement kind and half-life, plus undecayed totals.
-///
-/// A count halves every half-life: `count(t) = Σ 2^-((t − tᵢ) / half-life)` over its events. Only the sum at one
-/// moment is stored; reading at a later moment multiplies, so nothing has to be touched as time passes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DecayedCounts {
-    /// The moment for which `decayed` holds.
-    at: Millis,
-    /// (kinds, half-lives), as of `at`.
-    decayed: [[f32; HALF_LIVES_MS.len()]; EngagementKind::ALL.len()],
-    /// (kinds,), never decayed.
-    totals: [u32; EngagementKind::ALL.len()],
+/// The day of a moment, counted from 1970; moments outside of the years 1970 to 2149 count as its first or last day.
+fn day_of(at: Millis) -> u16 {
+    at.0.div_euclid(DAY_MS).clamp(0, i64::from(u16::MAX)) as u16
 }
 
-/// What was counted of one kind.
+/// `2^-(passed / half-life)` for each half-life.
+fn halvings(passed_ms: i64) -> [f32; HALF_LIVES_MS.len()] {
+    HALF_LIVES_MS.map(|half_life| (-(passed_ms as f64) / half_life as f64).exp2() as f32)
+}
+
+/// What one event adds to a count.
+#[derive(Clone, Copy, Debug)]
+pub struct EventWeight {
+    day: u16,
+    weights: [f32; HALF_LIVES_MS.len()],
+}
+
+impl EventWeight {
+    /// The weight of an event at a moment.
+    pub fn at(at: Millis) -> Self {
+        let day = day_of(at);
+        Self { day, weights: halvings(i64::from(day) * DAY_MS - at.0) }
+    }
+}
+
+/// One count: decayed by every half-life, and in total.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct KindCounts {
-    /// (half-lives,), as of the counts' moment.
-    pub decayed: [f32; HALF_LIVES_MS.len()],
-    /// Never decayed.
-    pub total: u32,
+pub struct Decayed {
+    total: u32,
+    day: u16,
+    /// (half-lives,), relative to the start of `day`.
+    sums: [f32; HALF_LIVES_MS.len()],
 }
 
-impl Default for DecayedCounts {
-    fn default() -> Self {
-        Self { at: Millis(i64::MIN), decayed: Default::default(), totals: Default::default() }
-    }
-}
-
-impl DecayedCounts {
-    /// Counts one event. Events may come in any order of time: a late one is added as already decayed.
-    pub fn add(&mut self, kind: EngagementKind, at: Millis) {
-        if at > self.at {
-            let factors = decay_factors(self.at, at);
-            for row in &mut self.decayed {
-                for (value, factor) in row.iter_mut().zip(factors) {
-                    *value *= factor;
-                }
-            }
-            self.at = at;
+impl Decayed {
+    /// Counts an event. Events may come in any order of time.
+    pub fn add(&mut self, event: &EventWeight) {
+        if self.total == 0 {
+            self.day = event.day;
         }
-        let late = decay_factors(at, self.at);
-        for (value, factor) in self.decayed[kind.index()].iter_mut().zip(late) {
-            *value += factor;
+        let (mut keep, mut take) = ([1.0; HALF_LIVES_MS.len()], [1.0; HALF_LIVES_MS.len()]);
+        if event.day > self.day {
+            keep = halvings(i64::from(event.day - self.day) * DAY_MS);
+            self.day = event.day;
+        } else if event.day < self.day {
+            take = halvings(i64::from(self.day - event.day) * DAY_MS);
         }
-        self.totals[kind.index()] = self.totals[kind.index()].saturating_add(1);
-    }
-
-    /// The decayed counts of one kind at `now`, one for each of [`HALF_LIVES_MS`].
-    pub fn decayed(&self, kind: EngagementKind, now: Millis) -> [f32; HALF_LIVES_MS.len()] {
-        self.decayed_by(kind, &self.factors(now))
-    }
-
-    /// The factors that bring the stored sums to `now`: computed once for all kinds of a key.
-    pub fn factors(&self, now: Millis) -> [f32; HALF_LIVES_MS.len()] {
-        decay_factors(self.at, now)
-    }
-
-    /// The decayed counts of one kind under factors from [`DecayedCounts::factors`].
-    pub fn decayed_by(
-        &self,
-        kind: EngagementKind,
-        factors: &[f32; HALF_LIVES_MS.len()],
-    ) -> [f32; HALF_LIVES_MS.len()] {
-        let row = self.decayed[kind.index()];
-        std::array::from_fn(|half_life| row[half_life] * factors[half_life])
-    }
-
-    /// Counts from the moment they hold for and the kinds that occurred; what a store that packs counts unpacks.
-    pub fn from_rows(at: Millis, rows: impl IntoIterator<Item = (EngagementKind, KindCounts)>) -> Self {
-        let mut counts = Self { at, ..Self::default() };
-        for (kind, row) in rows {
-            counts.decayed[kind.index()] = row.decayed;
-            counts.totals[kind.index()] = row.total;
+        for (window, sum) in self.sums.iter_mut().enumerate() {
+            *sum = *sum * keep[window] + event.weights[window] * take[window];
         }
-        counts
+        self.total = self.total.saturating_add(1);
     }
 
-    /// The moment for which the stored sums hold, and the kinds that occurred, in the order of
-    /// [`EngagementKind::ALL`].
-    pub fn rows(&self) -> (Millis, impl Iterator<Item = (EngagementKind, KindCounts)> + '_) {
-        let present = EngagementKind::ALL.into_iter().filter(|kind| self.totals[kind.index()] > 0);
-        let rows = present.map(|kind| {
-            (kind, KindCounts { decayed: self.decayed[kind.index()], total: self.totals[kind.index()] })
-        });
-        (self.at, rows)
+    /// How many events there ever were.
+    pub fn total(&self) -> u32 {
+        self.total
     }
 
-    /// How many events of one kind there ever were.
-    pub fn total(&self, kind: EngagementKind) -> u32 {
-        self.totals[kind.index()]
+    /// The decayed counts at the table's moment, then the total.
+    pub fn values(&self, decay: &DecayTable) -> [f32; WINDOWS] {
+        let factors = decay.of_day(self.day);
+        std::array::from_fn(|window| match self.sums.get(window) {
+            Some(sum) => sum * factors[window],
+            None => self.total as f32,
+        })
     }
 }
 
-/// `2^-(Δt / half-life)` for each half-life; 1 when time did not pass or went back.
-pub(crate) fn decay_factors(from: Millis, to: Millis) -> [f32; HALF_LIVES_MS.len()] {
-    let passed = to.0.saturating_sub(from.0).max(0) as f64;
-    if passed == 0.0 {
-        return [1.0; HALF_LIVES_MS.len()];
+/// The factors that bring sums of any day to one moment.
+#[derive(Clone, Debug)]
+pub struct DecayTable {
+    now: Millis,
+    today: u16,
+    /// (days,): of today, of yesterday, and so on.
+    factors: Vec<[f32; HALF_LIVES_MS.len()]>,
+}
+
+/// Days back for which factors are kept; older ones are computed when they are met.
+const TABLE_DAYS: u16 = 64;
+
+impl DecayTable {
+    /// Factors for a moment.
+    pub fn new(now: Millis) -> Self {
+        let today = day_of(now);
+        let days = (0..TABLE_DAYS.min(today + 1)).map(|age| i64::from(today - age) * DAY_MS);
+        Self { now, today, factors: days.map(|start| halvings(now.0 - start)).collect() }
     }
-    HALF_LIVES_MS.map(|half_life| (-passed / half_life as f64).exp2() as f32)
+
+    fn of_day(&self, day: u16) -> [f32; HALF_LIVES_MS.len()] {
+        let age = self.today.checked_sub(day).map(usize::from);
+        let known = age.and_then(|age| self.factors.get(age));
+        known.copied().unwrap_or_else(|| halvings(self.now.0 - i64::from(day) * DAY_MS))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_count_halves_every_half_life() {
-        let mut counts = DecayedCounts::default();
-        let start = Millis(1_700_000_000_000);
-        counts.add(EngagementKind::Favorite, start);
-        counts.add(EngagementKind::Favorite, start);
-        for (index, half_life) in HALF_LIVES_MS.into_iter().enumerate() {
-            for (halvings, expected) in [(0, 2.0), (1, 1.0), (3, 0.25)] {
-                let now = Millis(start.0 + halvings * half_life);
-                let got = counts.decayed(EngagementKind::Favorite, now)[index];
-                assert!((got - expected).abs() <= 1e-6, "half-life {index}, {halvings} halvings: {got}");
-            }
-        }
-        assert_eq!(counts.total(EngagementKind::Favorite), 2);
-        assert_eq!(counts.decayed(EngagementKind::Reply, start), [0.0; 4]);
+    fn values(events: &[i64], now: i64) -> [f32; WINDOWS] {
+        let mut count = Decayed::default();
+        events.iter().for_each(|&at| count.add(&EventWeight::at(Millis(at))));
+        count.values(&DecayTable::new(Millis(now)))
     }
 
     #[test]
-    fn order_of_arrival_does_not_matter() {
+    fn a_count_halves_every_half_life() {
         let start = 1_700_000_000_000;
-        let times = [start, start + 600_000, start + 7_200_000, start + 90_000_000];
-        let mut forwards = DecayedCounts::default();
-        let mut backwards = DecayedCounts::default();
-        times.iter().for_each(|&at| forwards.add(EngagementKind::Reply, Millis(at)));
-        times.iter().rev().for_each(|&at| backwards.add(EngagementKind::Reply, Millis(at)));
-        let now = Millis(start + 100_000_000);
-        let pairs = forwards
-            .decayed(EngagementKind::Reply, now)
-            .into_iter()
-            .zip(backwards.decayed(EngagementKind::Reply, now));
-        for (a, b) in pairs {
-            // Four terms, each rounded a few times.
-            assert!((a - b).abs() <= 16.0 * f32::EPSILON * a.abs().max(1e-30), "{a} and {b}");
+        for (index, half_life) in HALF_LIVES_MS.into_iter().enumerate() {
+            for (halvings, expected) in [(0, 2.0), (1, 1.0), (3, 0.25)] {
+                let got = values(&[start, start], start + halvings * half_life)[index];
+                // Exponents of up to 48 · 150 halvings in f64, then three roundings to f32.
+                let bound = 4.0 * f32::EPSILON * expected;
+                assert!((got - expected).abs() <= bound, "half-life {index}, {halvings} halvings: {got}");
+            }
+        }
+        assert_eq!(values(&[start; 3], start)[WINDOWS - 1], 3.0);
+        assert_eq!(values(&[], start), [0.0; WINDOWS]);
+    }
+
+    #[test]
+    fn neither_order_of_arrival_nor_midnight_matters() {
+        let start = 1_700_000_000_000;
+        let times = [start, start + 600_000, start + 7_200_000, start + 90_000_000, start + 300_000_000];
+        let mut backwards = times;
+        backwards.reverse();
+        let now = start + 300_500_000;
+        let truth = HALF_LIVES_MS.map(|half_life| {
+            times.iter().map(|at| (-(now - at) as f64 / half_life as f64).exp2()).sum::<f64>()
+        });
+        for order in [times, backwards] {
+            for (got, expected) in values(&order, now).into_iter().zip(truth) {
+                // Five terms, each rounded a few times.
+                let error = (f64::from(got) - expected).abs();
+                assert!(error <= 16.0 * f64::from(f32::EPSILON) * expected, "{got}, expected {expected}");
+            }
         }
     }
 }

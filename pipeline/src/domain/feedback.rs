@@ -16,6 +16,8 @@ pub enum FeedbackKind {
     Follow,
     /// It was reposted by `about`.
     Repost,
+    /// The post itself, written by `about`, is of no interest: it does not come again, and says nothing of its author.
+    NotRelevant,
 }
 
 /// The viewer asked to see fewer posts that reach them through `about` in this way.

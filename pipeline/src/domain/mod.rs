@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows how a pipeline is run ([`crate::engine`] does) or where data lies (a store's implementation does).
 
+mod ad;
 mod candidate;
 mod clock;
 mod counts;
@@ -18,14 +19,17 @@ mod ranking;
 mod scorer_client;
 mod settings;
 pub mod stores;
+mod tally;
+mod timeline_kind;
+mod traits;
 mod user;
 
+pub use ad::{Ad, BrandSafety};
 pub use candidate::{
     AuthorFacts, Candidate, CandidateKind, Conversation, Factor, SocialProof, SourceKind, SuggestKind,
 };
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
-pub(crate) use counts::decay_factors;
-pub use counts::{DecayedCounts, HALF_LIVES_MS, KindCounts, PostCounts};
+pub use counts::{DecayTable, Decayed, EventWeight, HALF_LIVES_MS, PostCounts, WINDOW_NAMES, WINDOWS};
 pub use cursor::{Cursor, PageKind};
 pub use embedding::{DenseEmbedding, SparseEmbedding};
 pub use engagement::{Engagement, EngagementKind, Task};
@@ -40,4 +44,10 @@ pub use query::{
 pub use ranking::best_first;
 pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};
 pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
+pub use tally::{Cut, Row, RowKey, Tally, TallyKind, cuts_of, habit_code, rows_of};
+pub use timeline_kind::TimelineKind;
+pub use traits::{
+    Carries, Cell, EventTraits, Form, Habit, PostTraits, country_code, hour_and_weekday, language_code,
+    topic_code,
+};
 pub use user::{User, Verification};

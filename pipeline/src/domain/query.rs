@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Candidate, Cursor, DenseEmbedding, Feature, Feedback, IdSet, Language, ListId, Millis, PageKind, PostId,
-    SourceKind, SparseEmbedding, SuggestKind, Task, User, UserId, ViewerSettings,
+    SourceKind, SparseEmbedding, SuggestKind, Task, TimelineKind, User, UserId, ViewerSettings,
 };
 
 /// What made the client ask.
@@ -99,8 +99,14 @@ pub struct RealGraphScores {
 pub struct RequestFacts {
     /// Names the request in logs, served history and events.
     pub request_id: u64,
+    /// Which timeline is asked for.
+    pub timeline: TimelineKind,
     /// Where the client stands in the timeline.
     pub cursor: Option<Cursor>,
+    /// The sort index from which the page's entries count down; none starts at this moment.
+    pub sort_from: Option<i64>,
+    /// When the first page was asked for that this one continues.
+    pub scroll_started: Option<Millis>,
     /// What made the client ask.
     pub context: DeviceContext,
     /// What it runs on.
@@ -111,6 +117,8 @@ pub struct RequestFacts {
     pub country: String,
     /// Posts that the client says its reader has seen.
     pub seen: Vec<PostId>,
+    /// The post of a notification that the reader opened, to stand first.
+    pub push_to_home: Option<PostId>,
     /// Most posts that the caller wants.
     pub max_results: Option<usize>,
 }

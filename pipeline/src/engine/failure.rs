@@ -59,7 +59,8 @@ impl Failure {
         Self { component, kind: FailureKind::Rejected, message: why.to_string() }
     }
 
-    pub(super) fn misconfigured(component: &'static str, why: impl fmt::Display) -> Self {
+    /// A component breaks the contract of its stage.
+    pub fn misconfigured(component: &'static str, why: impl fmt::Display) -> Self {
         Self { component, kind: FailureKind::Misconfigured, message: why.to_string() }
     }
 

@@ -13,6 +13,15 @@ use super::{
 /// Turns the mixed items into a response.
 pub type Marshaller<Q, C, R> = Box<dyn Fn(&Served<Q, C>) -> R + Send + Sync>;
 
+/// A response, and what it was made of.
+#[derive(Debug)]
+pub struct Mixed<Q, C, R> {
+    /// The response.
+    pub response: R,
+    /// What was served, and what was not and why.
+    pub served: Arc<Served<Q, C>>,
+}
+
 /// Candidate pipelines of several kinds, mixed. The fields stand in the order of execution.
 pub struct MixerPipeline<Q, C, R> {
     /// The name in configuration, logs and metrics.
@@ -55,7 +64,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate, R> MixerPipeline<Q, C, R> {
     ///
     /// # Errors
     /// A gate is closed, or a stage or child pipeline failed in a way that its policy does not recover.
-    pub async fn run(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<R, Failure> {
+    pub async fn run(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Mixed<Q, C, R>, Failure> {
         let mut query = query;
         let mut removed: Vec<Removed<C>> = Vec::new();
         let gone = &mut removed;
@@ -79,8 +88,9 @@ impl<Q: PipelineQuery, C: PipelineCandidate, R> MixerPipeline<Q, C, R> {
         let mut served = Served { query, selected, removed };
         let response = (self.marshaller)(&served);
         late.join_before(run, Step::SideEffects, &mut served.query).await;
-        run_side_effects(run, self.name, &self.side_effects, &Arc::new(served)).await?;
-        Ok(response)
+        let served = Arc::new(served);
+        run_side_effects(run, self.name, &self.side_effects, &served).await?;
+        Ok(Mixed { response, served })
     }
 
     /// The pipeline's components, and those of its candidate pipelines, in the order of execution.

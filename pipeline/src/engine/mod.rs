@@ -60,7 +60,7 @@ pub use filter::{Filter, Removed, Verdict};
 pub use gate::Gate;
 pub use hydrator::{AnyHydrator, Hydrator};
 pub use metrics::Metrics;
-pub use mixer_pipeline::{Marshaller, MixerPipeline};
+pub use mixer_pipeline::{Marshaller, Mixed, MixerPipeline};
 pub use product::{MixerChoice, Product};
 pub use quality_factor::{QualityFactor, QualityFactorConfig};
 pub use query_hydrator::{AnyQueryHydrator, QueryHydrator};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::component::rows;
 use super::stages::run_gates;
 use super::{
-    ComponentRow, Failure, FailureKind, Gate, MixerPipeline, PipelineCandidate, PipelineQuery, Report, Run,
-    StageKind,
+    ComponentRow, Failure, FailureKind, Gate, Mixed, MixerPipeline, PipelineCandidate, PipelineQuery, Report,
+    Run, StageKind,
 };
 
 /// A mixer, and for which queries it is chosen.
@@ -32,13 +32,13 @@ impl<Q: PipelineQuery, C: PipelineCandidate, R> Product<Q, C, R> {
     ///
     /// # Errors
     /// A gate is closed, no mixer applies, or the mixer failed.
-    pub async fn run(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<R, Failure> {
+    pub async fn run(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Mixed<Q, C, R>, Failure> {
         let result = self.run_mixer(run, query).await;
         self.summarise(run, result.as_ref().err());
         result
     }
 
-    async fn run_mixer(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<R, Failure> {
+    async fn run_mixer(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Mixed<Q, C, R>, Failure> {
         run_gates(run, self.name, &self.gates, &query, &[])?;
         let chosen = self.mixers.iter().find(|choice| (choice.applies)(&query));
         let choice = chosen.ok_or_else(|| Failure::rejected(self.name, "no mixer applies to this query"))?;

@@ -28,4 +28,10 @@ pub fn scaled_limit(configured: usize, quality: f64) -> usize {
 pub trait Source<Q, C>: Component {
     /// Finds candidates, best first where the source ranks.
     async fn fetch(&self, query: &Q, scope: Scope<'_, C>) -> Result<Vec<C>, Failure>;
+
+    /// Why it did not find a candidate that somebody asks about, in words, as of this query; none when it cannot tell.
+    fn why_not(&self, query: &Q, wanted: &C) -> Option<String> {
+        let _ = (query, wanted);
+        None
+    }
 }

@@ -7,6 +7,7 @@
 //! once. A family that fails leaves its features' defaults, and the request goes on.
 
 mod batch_pool;
+mod discrete;
 pub mod families;
 mod family;
 mod placement;
@@ -17,6 +18,7 @@ mod rows;
 mod tests;
 
 pub use batch_pool::BatchPool;
+pub use discrete::{DISCRETE, DISCRETE_SLOTS, discrete};
 pub use family::{FeatureFamily, FeatureSpec, Level};
 pub use plan::{FamilyTime, FeaturePlan};
 pub use registry::{BINARY_SLOTS, CONTINUOUS_SLOTS, FamilyRow, Registry, RegistryError};

@@ -213,7 +213,7 @@ fn the_families_hold_what_their_names_say() {
     ];
     stores.record(&events).expect("recorded");
     let registry = Arc::new(Registry::new(families::all(&stores.stores())).expect("fits"));
-    let inputs = ModelInputs::PRODUCTION;
+    let inputs = ModelInputs { continuous: CONTINUOUS_SLOTS, ..ModelInputs::PRODUCTION };
     let clock = Arc::new(ManualClock::new(NOW));
     let once = RequestColumns::default();
     let plan = FeaturePlan::new(Arc::clone(&registry), inputs, &once, stores, clock).expect("laid out");
@@ -225,14 +225,14 @@ fn the_families_hold_what_their_names_say() {
         ("post.age_hours", 1.5),
         ("post.words", 3.0),
         ("request.hours_since_visit", 5.0),
-        ("post_counts.favorite_half_life_30m", 1.5),
-        ("post_counts.favorite_total", 2.0),
-        ("author_counts.reply_total", 1.0),
-        ("viewer_counts.favorite_total", 2.0),
-        ("viewer_author_counts.reply_half_life_50d", 1.0),
-        ("post_counts.repost_total", 0.0),
-        ("rates.favorite_share", 2.0 / 3.0),
-        ("rates.reply_of_author", 1.0),
+        ("post_received.any.favorite.half_life_30m", 1.5),
+        ("post_received.any.favorite.total", 2.0),
+        ("author_received.any.reply.total", 1.0),
+        ("viewer_gave.any.favorite.total", 2.0),
+        ("viewer_author.any.reply.half_life_50d", 1.0),
+        ("post_received.any.repost.total", 0.0),
+        ("shares.post_received.favorite.share_total", 2.0 / 3.0),
+        ("shares.author_received.reply.trend", 1.0),
     ] {
         let slot = registry.continuous_names().iter().position(|other| other == name).expect(name);
         let got = batch.continuous[slot];
@@ -247,4 +247,12 @@ fn the_families_hold_what_their_names_say() {
         let slot = registry.binary_names().iter().position(|other| other == name).expect(name);
         assert_eq!(batch.binary[slot], expected, "{name}");
     }
+}
+
+#[test]
+fn the_registry_fills_the_record() {
+    let registry = Registry::new(families::all(&MemoryStores::with_users([]).stores())).expect("fits");
+    assert_eq!(registry.continuous_names().len(), CONTINUOUS_SLOTS);
+    assert_eq!(registry.binary_names().len(), BINARY_SLOTS);
+    assert_eq!(DISCRETE.iter().map(|(_, length)| length).sum::<usize>(), DISCRETE_SLOTS);
 }

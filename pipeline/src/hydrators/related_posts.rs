@@ -23,6 +23,7 @@ pub struct Related {
     original: Option<Arc<Post>>,
     quoted: Option<Arc<Post>>,
     counts: PostCounts,
+    quoted_counts: PostCounts,
 }
 
 #[async_trait]
@@ -44,6 +45,7 @@ impl Hydrator<Query, Candidate> for RelatedPosts {
                 candidate.original = Feature::Value(related.original);
                 candidate.quoted = Feature::Value(related.quoted);
                 candidate.counts = related.counts;
+                candidate.quoted_counts = related.quoted_counts;
             }
             Err(_) => {
                 candidate.post = Feature::Failed(None);
@@ -66,7 +68,8 @@ impl RelatedPosts {
         let counts = original.as_ref().map_or(counts, |(_, counts)| *counts);
         let original = original.map(|(post, _)| post);
         let content = original.as_ref().unwrap_or(&post);
-        let quoted = content.quotes.and_then(|quoted| self.posts.get(quoted.id)).map(|(post, _)| post);
-        Ok(Related { post, original, quoted, counts })
+        let quoted = content.quotes.and_then(|quoted| self.posts.get(quoted.id));
+        let quoted_counts = quoted.as_ref().map_or(PostCounts::default(), |(_, counts)| *counts);
+        Ok(Related { post, original, quoted: quoted.map(|(post, _)| post), counts, quoted_counts })
     }
 }

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use crate::component;
 use crate::domain::stores::{EngagementGraph, Relation, SocialGraph};
-use crate::domain::{Candidate, EngagementKind, Feature, IdSet, Query, SocialProof, SourceKind, UserId};
+use crate::domain::{
+    Candidate, EngagementKind, Feature, IdSet, Query, SocialProof, SourceKind, SuggestKind, UserId,
+};
 use crate::engine::{Failure, Hydrator};
 
 /// Finds accounts that the viewer follows, and neither blocks nor mutes nor is blocked by, that engaged with a post or
@@ -56,7 +58,10 @@ impl SocialProofs {
     fn proof(&self, query: &Query, following: &IdSet<UserId>, candidate: &Candidate) -> SocialProof {
         let author = candidate.original_author_id();
         let counts = |user: UserId| user != author && following.contains(user) && !query.avoids(user);
-        let mut proof = SocialProof::default();
+        // What is similar to the viewer's interests is shown for its topic.
+        let is_similar = candidate.suggest == SuggestKind::SimilarContent;
+        let topic = candidate.content().filter(|_| is_similar).and_then(|post| post.topic);
+        let mut proof = SocialProof { topic, ..SocialProof::default() };
         for engagement in self.engagements.of_post(candidate.original_id(), self.max_engagements) {
             let named = match engagement.kind {
                 EngagementKind::Favorite => &mut proof.liked_by,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::stores::UserStore;
 use crate::domain::{Candidate, PostId, Query, SourceKind, UserId};
 use crate::engine::Served;
+use crate::mixing::Item;
 
 /// A ranked timeline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,8 +41,12 @@ pub struct ServedPost {
 }
 
 impl TimelineResponse {
-    pub(super) fn of(served: &Served<Query, Candidate>, users: &dyn UserStore) -> Self {
-        let posts = served.selected.iter().map(|candidate| post(&served.query, candidate, users)).collect();
+    pub(super) fn of(served: &Served<Query, Item>, users: &dyn UserStore) -> Self {
+        let posts = served
+            .selected
+            .iter()
+            .filter_map(|item| post(&served.query, &item.focal()?.candidate, users).into())
+            .collect();
         Self { viewer: served.query.viewer, posts, missing: Vec::new() }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::stores::Stores;
 use crate::domain::{Candidate, Query, ScorerClient, SourceKind};
 use crate::engine::{
     AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline, ScoringPipeline,
-    Step,
+    Source, Step,
 };
 use crate::features::{BatchPool, FeaturePlan};
 use crate::filters::{
@@ -28,7 +28,10 @@ use crate::selectors::{
     AppendRemaining, BestOutOfNetworkPerAuthor, DropDuplicates, NetworkCaps, ScoringCandidates, SortByScore,
 };
 use crate::side_effects::{CacheScoredPosts, RecordImpressions};
-use crate::sources::{Backfill, Cached, InNetwork};
+use crate::sources::{
+    Backfill, Cached, HasLists, InNetwork, ListPosts, PopularVideos, RecommendedAuthors, SecondDegree,
+    Similar,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How many posts up a reply's conversation is followed.
@@ -47,8 +50,19 @@ pub fn scored_posts(
     client: Arc<dyn ScorerClient>,
 ) -> RecommendationPipeline<Query, Candidate> {
     let ms = Duration::from_millis;
-    let Stores { graph, posts, users, engagements, real_graph, embeddings, lists, feedback, history, cache } =
-        stores.clone();
+    let Stores {
+        graph,
+        posts,
+        users,
+        engagements,
+        real_graph,
+        embeddings,
+        lists,
+        feedback,
+        history,
+        cache,
+        ..
+    } = stores.clone();
     let (fetch, filters) = (&config.fetch, &config.filters);
     let days = |count: u32| DAY * count;
     let fatigue = &config.heuristics.feedback;
@@ -81,6 +95,7 @@ pub fn scored_posts(
         ..CandidatePipeline::new("backfill_posts", Arc::new(backfill_source))
     };
     let mut candidate_pipelines = vec![cached, in_network];
+    candidate_pipelines.extend(discovery(config, stores));
     candidate_pipelines.extend(fetch.backfill.enabled.then_some(backfill));
 
     RecommendationPipeline {
@@ -184,4 +199,75 @@ pub fn scored_posts(
         ],
         ..RecommendationPipeline::new("scored_posts")
     }
+}
+
+/// The pipelines of the sources beyond the viewer's own network, in the funnel's order.
+fn discovery(config: &PipelineConfig, stores: &Stores) -> Vec<CandidatePipeline<Query, Candidate>> {
+    let fetch = &config.fetch;
+    let light_ranker = || fetch.in_network.light_ranker.clone();
+    let pipeline = |name, kind, enabled: bool, source: Arc<dyn Source<Query, Candidate>>| {
+        enabled.then(|| CandidatePipeline {
+            gates: vec![Arc::new(NotEnoughCached { source: kind, enough: fetch.cache.enough_cached })],
+            fail_open: FailOpen::Always,
+            quality_factor: Some(Arc::new(QualityFactor::new(fetch.quality_factor))),
+            ..CandidatePipeline::new(name, source)
+        })
+    };
+    let posts = || Arc::clone(&stores.posts);
+    let engagements = || Arc::clone(&stores.engagements);
+    let second_degree = SecondDegree {
+        engagements: engagements(),
+        posts: posts(),
+        config: fetch.second_degree.clone(),
+        light_ranker: light_ranker(),
+    };
+    let similar = Similar {
+        index: Arc::clone(&stores.retrieval),
+        embeddings: Arc::clone(&stores.embeddings),
+        engagements: engagements(),
+        posts: posts(),
+        config: fetch.similar.clone(),
+        light_ranker: light_ranker(),
+    };
+    let recommended = RecommendedAuthors {
+        stores: stores.clone(),
+        config: fetch.recommended_authors.clone(),
+        light_ranker: light_ranker(),
+    };
+    let lists = ListPosts {
+        lists: Arc::clone(&stores.lists),
+        posts: posts(),
+        config: fetch.lists.clone(),
+        light_ranker: light_ranker(),
+    };
+    let videos = PopularVideos {
+        index: Arc::clone(&stores.retrieval),
+        posts: posts(),
+        config: fetch.popular_videos.clone(),
+        light_ranker: light_ranker(),
+    };
+    let mut list_posts = pipeline("list_posts", SourceKind::List, fetch.lists.enabled, Arc::new(lists));
+    if let Some(pipeline) = &mut list_posts {
+        pipeline.gates.push(Arc::new(HasLists));
+    }
+    [
+        pipeline(
+            "second_degree_posts",
+            SourceKind::SecondDegree,
+            fetch.second_degree.enabled,
+            Arc::new(second_degree),
+        ),
+        pipeline("similar_posts", SourceKind::Similar, fetch.similar.enabled, Arc::new(similar)),
+        pipeline(
+            "recommended_author_posts",
+            SourceKind::RecommendedAuthor,
+            fetch.recommended_authors.enabled,
+            Arc::new(recommended),
+        ),
+        list_posts,
+        pipeline("popular_videos", SourceKind::PopularVideo, fetch.popular_videos.enabled, Arc::new(videos)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -13,6 +13,7 @@ use crate::domain::{
 };
 use crate::engine::{CandidatePipeline, FailOpen, Failure, FailureKind, Scope, StageKind, Status};
 use crate::features::{FeaturePlan, Registry, families};
+use crate::sealed::Key;
 use crate::testing::{
     Answer, HashModel, MemoryStores, NOW, VIEWER, config, hours, id_before, post, quote, reply, repost,
 };
@@ -35,8 +36,8 @@ fn world_with(config: &PipelineConfig, answer: Answer) -> World {
     let model = HashModel::new(registry.request_columns(crate::domain::ModelInputs::PRODUCTION), answer);
     let clock = Arc::new(ManualClock::new(NOW));
     let client = Arc::clone(&model) as Arc<dyn ScorerClient>;
-    let product =
-        for_you(config, &stores.stores(), registry, client, clock.clone()).expect("declared rightly");
+    let product = for_you(config, &stores.stores(), registry, client, clock.clone(), &Key::new([7; 32]))
+        .expect("declared rightly");
     World { stores, clock, model, product }
 }
 

@@ -2,10 +2,8 @@
 
 mod append;
 mod best_per_author;
-mod bunches;
 mod duplicates;
 mod network_caps;
-mod page;
 mod scoring_candidates;
 mod sort;
 #[cfg(test)]
@@ -13,9 +11,7 @@ mod tests;
 
 pub use append::AppendRemaining;
 pub use best_per_author::BestOutOfNetworkPerAuthor;
-pub use bunches::BreakBunches;
 pub use duplicates::DropDuplicates;
 pub use network_caps::NetworkCaps;
-pub use page::PageLimit;
 pub use scoring_candidates::ScoringCandidates;
 pub use sort::SortByScore;

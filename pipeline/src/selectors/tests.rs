@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{ScoringConfig, SelectionConfig};
-use crate::domain::{Candidate, Cursor, Feature, PostId, Query, SourceKind, SuggestKind};
+use crate::domain::{Candidate, Feature, Query, SourceKind, SuggestKind};
 use crate::engine::{Choice, Selector};
 use crate::testing::{candidate, post, query, stranger};
 
@@ -80,31 +80,6 @@ fn each_share_is_cut_by_itself() {
 }
 
 #[test]
-fn a_page_is_as_long_as_asked_for_and_never_longer_than_allowed() {
-    let pool: Vec<_> = (0..50).map(|author| candidate(&post(author + 10, 1))).collect();
-    let limit = PageLimit { config: SelectionConfig { max_page: 40, ..SelectionConfig::default() } };
-    for (asked, length) in [(None, 35), (Some(0), 0), (Some(7), 7), (Some(1000), 40)] {
-        let mut query = query(&[]);
-        query.request.max_results = asked;
-        let choice = select_for(&limit, &query, &pool, 1.0);
-        assert_eq!((choice.remaining.len(), choice.dropped.len()), (length, 50 - length), "{asked:?}");
-    }
-}
-
-#[test]
-fn long_tails_of_strangers_go_from_newer_pages_only() {
-    let inside = candidate(&post(10, 1));
-    let outside = stranger(&post(20, 1));
-    let pool: Vec<_> = std::iter::once(inside).chain(std::iter::repeat_n(outside, 100)).collect();
-    let selector = BreakBunches { config: SelectionConfig::default() };
-    assert_eq!(select(&selector, &pool).remaining.len(), 101);
-    let mut newer = query(&[]);
-    newer.request.cursor = Some(Cursor::Top { newest: PostId(1) });
-    let choice = select_for(&selector, &newer, &pool, 1.0);
-    assert_eq!(choice.remaining.len(), 1 + 10, "a tenth of the tail");
-}
-
-#[test]
 fn the_best_of_each_source_are_scored_and_nothing_of_the_cache() {
     let with = |source, light_score: f32, minutes| {
         let mut candidate = candidate(&post(10, minutes));
@@ -133,14 +108,12 @@ fn the_best_of_each_source_are_scored_and_nothing_of_the_cache() {
 #[test]
 fn no_selector_minds_an_empty_pool() {
     let config = SelectionConfig::default;
-    let selectors: [Box<dyn Selector<Query, Candidate>>; 8] = [
+    let selectors: [Box<dyn Selector<Query, Candidate>>; 6] = [
         Box::new(AppendRemaining),
         Box::new(DropDuplicates),
         Box::new(SortByScore),
         Box::new(BestOutOfNetworkPerAuthor),
         Box::new(NetworkCaps { config: config() }),
-        Box::new(PageLimit { config: config() }),
-        Box::new(BreakBunches { config: config() }),
         Box::new(ScoringCandidates { max_scored: ScoringConfig::default().max_scored }),
     ];
     for selector in selectors {

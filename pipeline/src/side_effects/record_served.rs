@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use crate::component;
 use crate::domain::stores::HistoryStore;
-use crate::domain::{Candidate, Query, ServedResponse};
+use crate::domain::{Query, ServedResponse};
 use crate::engine::{Failure, Served, SideEffect};
+use crate::mixing::{Item, Shown};
 
 /// Records the served posts in their order.
 pub struct RecordServed {
@@ -18,17 +19,18 @@ pub struct RecordServed {
 component!(RecordServed, "record_served", "records the served posts in their order");
 
 #[async_trait]
-impl SideEffect<Query, Candidate> for RecordServed {
-    async fn run(&self, served: &Served<Query, Candidate>) -> Result<(), Failure> {
+impl SideEffect<Query, Item> for RecordServed {
+    async fn run(&self, served: &Served<Query, Item>) -> Result<(), Failure> {
         let query = &served.query;
-        let post = |candidate: &Candidate| {
+        let post = |shown: &Shown| {
+            let candidate = &shown.candidate;
             (candidate.post_id, candidate.is_repost().then(|| candidate.original_id()))
         };
         let response = ServedResponse {
             request_id: query.request.request_id,
             at: query.now,
             page: query.request.page(),
-            posts: served.selected.iter().map(post).collect(),
+            posts: served.selected.iter().flat_map(Item::posts).map(post).collect(),
         };
         self.history
             .record_served(query.viewer, query.request.platform, response)

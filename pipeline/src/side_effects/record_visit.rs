@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::component;
+use crate::domain::Query;
 use crate::domain::stores::HistoryStore;
-use crate::domain::{Candidate, Query};
-use crate::engine::{Failure, Served, SideEffect};
+use crate::engine::{Failure, PipelineCandidate, Served, SideEffect};
 
 /// Records the visit, unless nobody looks at the answer right away.
 pub struct RecordVisit {
@@ -18,12 +18,12 @@ pub struct RecordVisit {
 component!(RecordVisit, "record_visit", "records the visit, polls and background fetches aside");
 
 #[async_trait]
-impl SideEffect<Query, Candidate> for RecordVisit {
-    fn enabled(&self, served: &Served<Query, Candidate>) -> bool {
+impl<C: PipelineCandidate> SideEffect<Query, C> for RecordVisit {
+    fn enabled(&self, served: &Served<Query, C>) -> bool {
         !served.query.request.is_polling()
     }
 
-    async fn run(&self, served: &Served<Query, Candidate>) -> Result<(), Failure> {
+    async fn run(&self, served: &Served<Query, C>) -> Result<(), Failure> {
         let query = &served.query;
         self.history
             .record_visit(query.viewer, query.now)

@@ -6,18 +6,20 @@
 use std::sync::Arc;
 
 use super::adjacency::{Adjacency, Csr};
-use super::embeddings::{Embeddings, UserEmbeddings};
+use super::aggregates::{Aggregates, Slots};
+use super::embeddings::{Embeddings, UserEmbeddings, strongest};
 use super::engagements::Engagements;
 use super::lists::Lists;
 use super::memory::{Account, Edges, Memory, StoreOptions, Tie};
 use super::posts::Posts;
+use super::retrieval::{CommunityPosts, PopularVideos, members};
 use super::row_problem::RowProblem;
 use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{List, Relation, TieStrength};
 use crate::domain::{
-    Clock, DenseEmbedding, Engagement, EngagementKind, Millis, Post, PostCounts, PostId, PostRef, User,
-    UserId, ViewerSettings,
+    Carries, Clock, DenseEmbedding, Engagement, EngagementKind, EventTraits, Millis, Post, PostCounts,
+    PostId, PostRef, User, UserId, ViewerSettings,
 };
 
 /// A reference to a post that had not come yet.
@@ -36,6 +38,8 @@ pub struct Base {
     index: Option<UserIndex>,
     /// (from, to) by relation.
     relations: [Vec<(u32, u32)>; Relation::ALL.len()],
+    /// Whether the follows were sorted since the last one came.
+    follows_are_sorted: bool,
     ties: Vec<(u32, Tie)>,
     width: Option<usize>,
     dense: Vec<UserEmbeddings>,
@@ -45,7 +49,12 @@ pub struct Base {
     /// (post, (community, strength)).
     post_communities: Vec<(u64, (u32, f32))>,
     open: Vec<OpenReference>,
+    /// The community where each user is at home, by slot.
+    homes: Vec<Option<u32>>,
     engagements: Engagements,
+    aggregates: Aggregates,
+    community_posts: CommunityPosts,
+    popular_videos: PopularVideos,
     lists: Lists,
     now: Option<Millis>,
 }
@@ -93,6 +102,7 @@ impl Base {
         if edge.0 == edge.1 {
             return Err(RowProblem::invalid("to", "another user than \"from\"", to));
         }
+        self.follows_are_sorted &= relation != Relation::Follow;
         self.relations[relation as usize].push(edge);
         Ok(())
     }
@@ -159,6 +169,7 @@ impl Base {
         let places = self.accounts.len();
         if self.dense.len() < places {
             self.dense.resize_with(places, UserEmbeddings::default);
+            self.homes.resize(places, None);
         }
         let Some(place) = self.dense.get_mut(slot as usize) else { return Ok(()) };
         let has_any = place.follow.is_some() || place.engagement.is_some() || place.author.is_some();
@@ -166,6 +177,7 @@ impl Base {
             return Err(RowProblem::duplicate("user", format!("an embedding of user {user}")));
         }
         *place = embeddings;
+        self.homes[slot as usize] = strongest(communities);
         self.communities.extend(communities.iter().map(|&entry| (slot, entry)));
         Ok(())
     }
@@ -219,6 +231,7 @@ impl Base {
         if !self.posts.insert(slot, post, counts) {
             return Err(RowProblem::duplicate("id", format!("post {}", post.id)));
         }
+        self.community_posts.replace(post.id, &[], communities);
         self.post_communities.extend(communities.iter().map(|&entry| (post.id.0, entry)));
         let conversation = PostRef { id: post.conversation, author: UserId(u64::MAX) };
         let references = [
@@ -263,8 +276,27 @@ impl Base {
         let Some(index) = &self.index else { return Err(RowProblem::missing("user", "user", user.0)) };
         let author = index.with_ids(|id_of| id_of(author_slot));
         let since = self.now.map_or(Millis(0), |now| Millis(now.0 - super::engagements::GRAPH_WINDOW_MS));
-        let slots = super::engagements::Slots { user: user_slot, author: author_slot };
-        self.engagements.record(&Engagement { user, post, author, kind, at }, slots, since);
+        let slots = Slots { user: user_slot, author: author_slot };
+        let engagement = Engagement { user, post, author, kind, at };
+        self.engagements.record(&engagement, user_slot, since);
+        let follows = &mut self.relations[Relation::Follow as usize];
+        if !std::mem::replace(&mut self.follows_are_sorted, true) {
+            follows.sort_unstable();
+        }
+        let follows = follows.binary_search(&(user_slot, author_slot)).is_ok();
+        let post_traits = self.posts.traits(post).unwrap_or_default();
+        if post_traits.cell.carries() == Carries::Video {
+            self.popular_videos.record(post, kind, at);
+        }
+        let traits = self.accounts.with(&user.0, |account| {
+            EventTraits::new(
+                post_traits,
+                follows,
+                account.map(|account| (&*account.user, &*account.settings)),
+            )
+        });
+        let home = self.homes.get(author_slot as usize).copied().flatten();
+        self.aggregates.record(&engagement, slots, &traits, home);
         self.posts.count(post, kind);
         Ok(())
     }
@@ -352,6 +384,10 @@ impl Base {
             accounts: self.accounts,
             posts: self.posts,
             engagements: self.engagements,
+            aggregates: self.aggregates,
+            community_posts: self.community_posts,
+            popular_videos: self.popular_videos,
+            community_people: members(&self.communities),
             embeddings,
             lists: self.lists,
             feedback: Default::default(),

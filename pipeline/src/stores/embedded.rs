@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Embedded;
+use super::aggregates::GivenRow;
 use super::journal::Write;
 use crate::domain::stores::{
-    CountKey, EmbeddingStore, EngagementGraph, GraphEngagement, PostStore, RealGraph, Relation, SocialGraph,
-    StoreError, TieStrength, UserStore,
+    AggregateStore, EmbeddingStore, EngagementGraph, Given, GraphEngagement, PostStore, RealGraph, Relation,
+    RetrievalIndex, SocialGraph, StoreError, TallyKey, TieStrength, UserStore,
 };
 use crate::domain::{
-    DecayedCounts, DenseEmbedding, Engagement, IdSet, Post, PostCounts, PostId, RealGraphScores,
+    DenseEmbedding, Engagement, IdSet, Millis, Post, PostCounts, PostId, RealGraphScores, Row,
     SparseEmbedding, User, UserId, ViewerSettings,
 };
 
@@ -95,18 +96,83 @@ impl EngagementGraph for Embedded {
         self.memory.engagements.of_post(post, self.memory.graph_horizon(), limit)
     }
 
-    fn visit_counts(&self, keys: &[CountKey], visit: &mut dyn FnMut(usize, Option<&DecayedCounts>)) {
-        for (position, key) in keys.iter().enumerate() {
-            let counts = self.memory.engagements.counts(*key, |user| self.memory.index.slot(user));
-            visit(position, counts.as_ref());
-        }
-    }
-
     fn record(&self, engagements: &[Engagement]) -> Result<(), StoreError> {
         if engagements.is_empty() {
             return Ok(());
         }
-        self.journal.commit(Write::Engagements(engagements.to_vec())).map(drop)
+        let with_traits = |engagement: &Engagement| (*engagement, self.memory.traits(engagement));
+        self.journal.commit(Write::Engagements(engagements.iter().map(with_traits).collect())).map(drop)
+    }
+}
+
+impl AggregateStore for Embedded {
+    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, &[Row])) {
+        let aggregates = &self.memory.aggregates;
+        for (position, key) in keys.iter().enumerate() {
+            let look = |rows: &[Row]| visit(position, rows);
+            match *key {
+                TallyKey::Person(user) => {
+                    if let Some(slot) = self.memory.index.slot(user) {
+                        aggregates.person(slot, look);
+                    }
+                }
+                TallyKey::Post(post) => aggregates.post(post, look),
+                TallyKey::Topic(topic) => aggregates.topic(topic, look),
+                TallyKey::Community(community) => aggregates.community(community, look),
+                TallyKey::Language(language) => aggregates.language(language, look),
+                TallyKey::Country(country) => aggregates.country(country, look),
+            }
+        }
+    }
+
+    fn visit_given(&self, by: UserId, visit: &mut dyn FnMut(&Given)) {
+        let Some(slot) = self.memory.index.slot(by) else { return };
+        self.memory.aggregates.given(slot, |rows| self.show_given(rows, visit));
+    }
+
+    fn visit_given_to(&self, author: UserId, by: &[UserId], visit: &mut dyn FnMut(usize, &Given)) {
+        let Some(to) = self.memory.index.slot(author) else { return };
+        for (position, user) in by.iter().enumerate() {
+            let Some(slot) = self.memory.index.slot(*user) else { continue };
+            self.memory.aggregates.given_to(slot, to, |rows| {
+                self.show_given(rows, &mut |given| visit(position, given));
+            });
+        }
+    }
+
+    fn home_community(&self, user: UserId) -> Option<u32> {
+        self.memory.embeddings.home(self.memory.index.slot(user)?)
+    }
+}
+
+impl RetrievalIndex for Embedded {
+    fn visit_posts(&self, community: u32, since: Millis, visit: &mut dyn FnMut(PostId, f32)) {
+        self.memory.community_posts.visit(
+            community,
+            PostId::at(since.max(self.memory.post_horizon())),
+            visit,
+        );
+    }
+
+    fn people(&self, community: u32, limit: usize) -> Vec<UserId> {
+        let slots = self.memory.community_people.get(&community).map(Vec::as_slice).unwrap_or_default();
+        self.memory.index.with_ids(|id_of| slots.iter().take(limit).map(|slot| id_of(*slot)).collect())
+    }
+
+    fn visit_popular_videos(&self, visit: &mut dyn FnMut(PostId, f64) -> ControlFlow<()>) {
+        self.memory.popular_videos.visit(visit);
+    }
+}
+
+impl Embedded {
+    fn show_given(&self, rows: &[GivenRow], visit: &mut dyn FnMut(&Given)) {
+        self.memory.index.with_ids(|id_of| {
+            for row in rows {
+                let GivenRow { author, topic, language, cell, kind, count } = *row;
+                let community = self.memory.embeddings.home(author);
+                visit(&Given { author: id_of(author), community, topic, language, cell, kind, count });
+            }
+        });
     }
 }
 

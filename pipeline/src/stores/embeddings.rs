@@ -50,6 +50,11 @@ impl Embeddings {
         sparse(self.users.list(slot))
     }
 
+    /// The community where a user is at home: the strongest, of equal ones the first.
+    pub(super) fn home(&self, slot: u32) -> Option<u32> {
+        strongest(self.users.list(slot))
+    }
+
     /// A post's communities.
     pub(super) fn post_communities(&self, post: PostId) -> Option<SparseEmbedding> {
         match self.live.with(&post.0, |live| live.map(|entries| sparse(entries))) {
@@ -88,6 +93,15 @@ impl Embeddings {
     pub(super) fn sweep(&self, gone: &[PostId]) {
         gone.iter().for_each(|post| _ = self.live.remove(&post.0));
     }
+}
+
+/// The strongest of some communities, of equal ones the first.
+pub(super) fn strongest(entries: &[(u32, f32)]) -> Option<u32> {
+    let better = |best: Option<(u32, f32)>, entry: &(u32, f32)| match best {
+        Some(best) if best.1 >= entry.1 => Some(best),
+        _ => Some(*entry),
+    };
+    entries.iter().fold(None, better).map(|(community, _)| community)
 }
 
 fn sparse(entries: &[(u32, f32)]) -> Option<SparseEmbedding> {

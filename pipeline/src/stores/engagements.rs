@@ -1,12 +1,11 @@
-//! Who engaged with what: the last 24 hours from both ends, and the counts of all time.
+//! Who engaged with what in the last 24 hours, from both ends.
 //!
 //! An edge is sixteen bytes: the other end's id, and moment and kind in one word, so that sorting by that word sorts by
 //! time. Each end keeps its edges oldest first; the expired ones at the front are dropped when they are half of it.
 
-use super::compact_counts::CompactCounts;
 use super::shards::{ShardedMap, ShardedSlots};
-use crate::domain::stores::{CountKey, GraphEngagement};
-use crate::domain::{DecayedCounts, Engagement, EngagementKind, Millis, PostId, UserId};
+use crate::domain::stores::GraphEngagement;
+use crate::domain::{Engagement, EngagementKind, Millis, PostId, UserId};
 
 /// How long an engagement stays in the graph: 24 hours.
 pub(super) const GRAPH_WINDOW_MS: i64 = 24 * 3_600_000;
@@ -63,39 +62,21 @@ fn newest(edges: Option<&Vec<Edge>>, since: Millis, limit: usize) -> Vec<Edge> {
     edges.iter().rev().take_while(|edge| edge.at() >= since).take(limit).copied().collect()
 }
 
-/// The two users of an engagement, as slots.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slots {
-    /// Who engaged.
-    pub(super) user: u32,
-    /// Who wrote the post.
-    pub(super) author: u32,
-}
-
-/// Graph and counts.
+/// The graph.
 #[derive(Debug, Default)]
 pub(super) struct Engagements {
     by_user: ShardedSlots<Vec<Edge>>,
     by_post: ShardedMap<u64, Vec<Edge>>,
-    post_counts: ShardedMap<u64, CompactCounts>,
-    author_counts: ShardedSlots<CompactCounts>,
-    viewer_counts: ShardedSlots<CompactCounts>,
-    /// By viewer's slot and author's slot.
-    pair_counts: ShardedMap<(u32, u32), CompactCounts>,
 }
 
 impl Engagements {
-    /// Records an engagement; in the graph only when it happened after `since`.
-    pub(super) fn record(&self, engagement: &Engagement, slots: Slots, since: Millis) {
+    /// Records an engagement of the user at `slot`, when it happened after `since`.
+    pub(super) fn record(&self, engagement: &Engagement, slot: u32, since: Millis) {
         let Engagement { user, post, kind, at, .. } = *engagement;
         if at >= since {
-            self.by_user.update(slots.user, |edges| push(edges, Edge::new(post.0, kind, at), since));
+            self.by_user.update(slot, |edges| push(edges, Edge::new(post.0, kind, at), since));
             self.by_post.update(post.0, |edges| push(edges, Edge::new(user.0, kind, at), since));
         }
-        self.post_counts.update(post.0, |counts| counts.add(kind, at));
-        self.author_counts.update(slots.author, |counts| counts.add(kind, at));
-        self.viewer_counts.update(slots.user, |counts| counts.add(kind, at));
-        self.pair_counts.update((slots.user, slots.author), |counts| counts.add(kind, at));
     }
 
     /// What a user engaged with.
@@ -120,26 +101,8 @@ impl Engagements {
         edges.into_iter().map(seen).collect()
     }
 
-    /// The counts of a key.
-    pub(super) fn counts(
-        &self,
-        key: CountKey,
-        slot: impl Fn(UserId) -> Option<u32>,
-    ) -> Option<DecayedCounts> {
-        let expand =
-            |counts: Option<&CompactCounts>| counts.filter(|c| !c.is_empty()).map(CompactCounts::expand);
-        match key {
-            CountKey::Post(post) => self.post_counts.with(&post.0, expand),
-            CountKey::Author(author) => self.author_counts.with(slot(author)?, expand),
-            CountKey::Viewer(viewer) => self.viewer_counts.with(slot(viewer)?, expand),
-            CountKey::ViewerAuthor(viewer, author) => {
-                self.pair_counts.with(&(slot(viewer)?, slot(author)?), expand)
-            }
-        }
-    }
-
-    /// Frees what the graph no longer shows and the counts of posts that are gone.
-    pub(super) fn sweep(&self, since: Millis, gone: &[PostId]) {
+    /// Frees what the graph no longer shows.
+    pub(super) fn sweep(&self, since: Millis) {
         self.by_user.for_each(|_, edges| expire(edges, since));
         self.by_post.for_each_shard(|shard| {
             shard.retain(|_, edges| {
@@ -147,9 +110,6 @@ impl Engagements {
                 !edges.is_empty()
             });
         });
-        for post in gone {
-            self.post_counts.remove(&post.0);
-        }
     }
 }
 
@@ -176,15 +136,14 @@ mod tests {
                 let kind = EngagementKind::ALL[kind];
                 let author = UserId(9);
                 let event = Engagement { user: UserId(user), post: PostId(post), author, kind, at };
-                graph.record(&event, Slots { user: user as u32, author: 9 }, since);
+                graph.record(&event, user as u32, since);
                 twin.push(GraphEngagement { user: UserId(user), post: PostId(post), kind, at });
             }
-            let all = twin.clone();
             twin.retain(|edge| edge.at >= since);
             twin.sort_by_key(|edge| std::cmp::Reverse(edge.at));
             for is_swept in [false, true] {
                 if is_swept {
-                    graph.sweep(since, &[]);
+                    graph.sweep(since);
                 }
                 for id in 0..5 {
                     let of_user = twin.iter().filter(|edge| edge.user.0 == id).take(limit).copied();
@@ -194,20 +153,6 @@ mod tests {
                     prop_assert_eq!(graph.of_post(PostId(id), since, limit), of_post.collect::<Vec<_>>());
                 }
             }
-            // Counts know no window.
-            for id in 0..5 {
-                let total = |counts: Option<DecayedCounts>| -> u32 {
-                    EngagementKind::ALL.iter().map(|&kind| counts.as_ref().map_or(0, |c| c.total(kind))).sum()
-                };
-                let slot = |user: UserId| Some(user.0 as u32);
-                let expect = |mine: &dyn Fn(&GraphEngagement) -> bool| all.iter().filter(|e| mine(e)).count() as u32;
-                let post = CountKey::Post(PostId(id));
-                prop_assert_eq!(total(graph.counts(post, slot)), expect(&|e| e.post.0 == id));
-                for key in [CountKey::Viewer(UserId(id)), CountKey::ViewerAuthor(UserId(id), UserId(9))] {
-                    prop_assert_eq!(total(graph.counts(key, slot)), expect(&|e| e.user.0 == id));
-                }
-            }
-            prop_assert!(graph.counts(CountKey::Author(UserId(1)), |user| Some(user.0 as u32)).is_none());
         }
     }
 }

@@ -1,21 +1,25 @@
 //! Everything the stores know, in memory, and how one write changes it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::adjacency::{Adjacency, Csr};
+use super::aggregates::{Aggregates, Slots};
 use super::embeddings::Embeddings;
-use super::engagements::{Engagements, GRAPH_WINDOW_MS, Slots};
+use super::engagements::{Engagements, GRAPH_WINDOW_MS};
 use super::feedback::FeedbackLog;
 use super::history::History;
 use super::journal::Write;
 use super::lists::Lists;
 use super::posts::Posts;
+use super::retrieval::{CommunityPosts, PopularVideos};
 use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{Relation, TieStrength};
 use crate::domain::{
-    Clock, Engagement, EngagementKind, Millis, PostCounts, PostId, User, UserId, ViewerSettings,
+    Carries, Clock, Engagement, EngagementKind, EventTraits, Millis, PostCounts, PostId, User, UserId,
+    ViewerSettings,
 };
 
 /// How much the stores keep.
@@ -82,7 +86,12 @@ pub(super) struct Memory {
     pub(super) accounts: ShardedMap<u64, Account>,
     pub(super) posts: Posts,
     pub(super) engagements: Engagements,
+    pub(super) aggregates: Aggregates,
     pub(super) embeddings: Embeddings,
+    pub(super) community_posts: CommunityPosts,
+    pub(super) popular_videos: PopularVideos,
+    /// Slots of people by community.
+    pub(super) community_people: HashMap<u32, Vec<u32>>,
     pub(super) lists: Lists,
     pub(super) feedback: FeedbackLog,
     pub(super) history: History,
@@ -111,18 +120,44 @@ impl Memory {
         edges.targets.set(from, to, holds)
     }
 
+    /// What an engagement is counted by, as things are now.
+    pub(super) fn traits(&self, engagement: &Engagement) -> EventTraits {
+        let post = self.posts.traits(engagement.post).unwrap_or_default();
+        let slots = self.index.slot(engagement.user).zip(self.index.slot(engagement.author));
+        let follows =
+            slots.is_some_and(|(user, author)| self.edges(Relation::Follow).targets.has(user, author));
+        self.accounts.with(&engagement.user.0, |account| {
+            EventTraits::new(post, follows, account.map(|account| (&*account.user, &*account.settings)))
+        })
+    }
+
     /// Records an engagement in graph, counts and embeddings, and under its post when the post `is_counted`.
-    pub(super) fn record(&self, engagement: &Engagement, is_counted: bool) {
+    pub(super) fn record(&self, engagement: &Engagement, traits: &EventTraits, is_counted: bool) {
         let slots = Slots {
             user: self.index.slot_or_add(engagement.user),
             author: self.index.slot_or_add(engagement.author),
         };
-        self.engagements.record(engagement, slots, self.graph_horizon());
+        self.engagements.record(engagement, slots.user, self.graph_horizon());
+        self.aggregates.record(engagement, slots, traits, self.embeddings.home(slots.author));
         if is_counted {
             self.posts.count(engagement.post, engagement.kind);
         }
+        if traits.post.cell.carries() == Carries::Video {
+            self.popular_videos.record(engagement.post, engagement.kind, engagement.at);
+        }
         if engagement.kind == EngagementKind::Favorite {
-            self.embeddings.attract(engagement.post, slots.user);
+            self.attract(engagement.post, slots.user);
+        }
+    }
+
+    /// Moves a post towards somebody's communities, in its embedding and in the index.
+    fn attract(&self, post: PostId, slot: u32) {
+        let before = self.embeddings.post_communities(post).unwrap_or_default();
+        self.embeddings.attract(post, slot);
+        // A post that is gone must not be found again.
+        if self.posts.contains(post) {
+            let after = self.embeddings.post_communities(post).unwrap_or_default();
+            self.community_posts.replace(post, before.entries(), after.entries());
         }
     }
 
@@ -152,7 +187,7 @@ impl Memory {
                 let slot = self.index.slot_or_add(post.author);
                 let is_new = self.posts.insert(slot, &post, PostCounts::default());
                 if is_new && !post.is_repost() {
-                    self.embeddings.attract(post.id, slot);
+                    self.attract(post.id, slot);
                 }
                 is_new
             }
@@ -168,7 +203,9 @@ impl Memory {
             }
             Write::Engagements(engagements) => {
                 // A post that is not there is not counted under.
-                engagements.iter().for_each(|engagement| self.record(engagement, true));
+                for (engagement, traits) in &engagements {
+                    self.record(engagement, traits, true);
+                }
                 true
             }
             Write::PutList(list) => {
@@ -190,6 +227,9 @@ impl Memory {
 
     /// Takes a post out with what was computed for it; whether it was there.
     pub(super) fn forget_post(&self, id: PostId) -> bool {
+        let communities = self.embeddings.post_communities(id).unwrap_or_default();
+        self.community_posts.replace(id, communities.entries(), &[]);
+        self.popular_videos.forget(&[id]);
         self.embeddings.sweep(&[id]);
         self.posts.remove(id)
     }
@@ -198,7 +238,10 @@ impl Memory {
     pub(super) fn sweep(&self) -> Vec<PostId> {
         let now = self.clock.now();
         let gone = self.posts.sweep(self.post_horizon());
-        self.engagements.sweep(self.graph_horizon(), &gone);
+        self.engagements.sweep(self.graph_horizon());
+        self.aggregates.forget(&gone);
+        self.community_posts.sweep(self.post_horizon());
+        self.popular_videos.forget(&gone);
         self.embeddings.sweep(&gone);
         self.feedback.sweep(now - self.options.feedback_retention);
         gone

@@ -2,7 +2,7 @@
 //!
 //! A base of users, relations, posts, … is loaded once ([`Base`]) and answers every read from memory: dense numbers for
 //! users ([`user_index`]), compressed adjacency with small changes beside it ([`adjacency`]), packed posts by author
-//! ([`posts`]), edges of sixteen bytes, counts as wide as they need to be. Writes go through one thread that makes them
+//! ([`posts`]), edges of sixteen bytes, counts of nothing but what happened. Writes go through one thread that makes them
 //! durable before they are seen or acknowledged ([`journal`]); on the next start they are replayed over the base.
 //!
 //! [`user_index`]: self
@@ -11,9 +11,9 @@
 //! [`journal`]: self
 
 mod adjacency;
+mod aggregates;
 mod base;
 mod cache;
-mod compact_counts;
 mod embedded;
 mod embeddings;
 mod engagements;
@@ -24,6 +24,7 @@ mod lists;
 mod memory;
 mod post_codec;
 mod posts;
+mod retrieval;
 mod row_problem;
 mod shards;
 #[cfg(test)]
@@ -89,7 +90,9 @@ impl Embedded {
             posts: self.clone(),
             users: self.clone(),
             engagements: self.clone(),
+            aggregates: self.clone(),
             real_graph: self.clone(),
+            retrieval: self.clone(),
             embeddings: self.clone(),
             lists: self.clone(),
             feedback: self.clone(),

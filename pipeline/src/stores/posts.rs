@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use super::post_codec::{created_at, decode, encode};
 use super::shards::{ShardedMap, ShardedSlots};
-use crate::domain::{EngagementKind, Millis, Post, PostCounts, PostId};
+use crate::domain::{EngagementKind, Millis, Post, PostCounts, PostId, PostTraits};
 
 /// One post as it is kept.
 #[derive(Debug)]
 struct Entry {
     id: u64,
     counts: PostCounts,
+    traits: PostTraits,
     packed: Box<[u8]>,
 }
 
@@ -42,7 +43,7 @@ impl Posts {
         if self.authors.contains(&post.id.0) {
             return false;
         }
-        let entry = Entry { id: post.id.0, counts, packed: encode(post) };
+        let entry = Entry { id: post.id.0, counts, traits: PostTraits::of(post), packed: encode(post) };
         self.timelines.update(slot, |timeline| {
             let place = timeline.partition_point(|other| other.id < entry.id);
             timeline.insert(place, entry);
@@ -99,6 +100,16 @@ impl Posts {
                 }
             }
         });
+    }
+
+    /// What engagements with a post are told apart by.
+    pub(super) fn traits(&self, id: PostId) -> Option<PostTraits> {
+        let slot = self.authors.get(&id.0)?;
+        self.timelines.with(slot, |timeline| {
+            let timeline = timeline?;
+            let place = timeline.binary_search_by_key(&id.0, |entry| entry.id).ok()?;
+            Some(timeline[place].traits)
+        })
     }
 
     /// Counts an engagement under a post, when the post is there and readers see that kind.

@@ -114,10 +114,15 @@ pub(crate) fn run() -> Arc<Run> {
     Engine::new(Arc::new(ManualClock::new(NOW)), EngineConfig::default()).start()
 }
 
-/// The usual configuration without backfill, so that sources do not overlap.
+/// The usual configuration with the network as its only source, so that sources do not overlap.
 pub(crate) fn config() -> PipelineConfig {
     let mut config = PipelineConfig::default();
     config.fetch.backfill.enabled = false;
+    config.fetch.second_degree.enabled = false;
+    config.fetch.similar.enabled = false;
+    config.fetch.recommended_authors.enabled = false;
+    config.fetch.lists.enabled = false;
+    config.fetch.popular_videos.enabled = false;
     config
 }
 

@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::stores::{
-    CountKey, EmbeddingStore, EngagementGraph, FeedbackStore, GraphEngagement, HistoryStore, List, ListStore,
-    PostStore, RealGraph, Relation, ScoredPostsCache, SocialGraph, StoreError, Stores, TieStrength,
-    UserStore,
+    AggregateStore, EmbeddingStore, EngagementGraph, FeedbackStore, Given, GraphEngagement, HistoryStore,
+    List, ListStore, PostStore, RealGraph, Relation, RetrievalIndex, ScoredPostsCache, SocialGraph,
+    StoreError, Stores, TallyKey, TieStrength, UserStore, popularity_weight,
 };
 use crate::domain::{
-    CachedPost, DecayedCounts, DenseEmbedding, Dismissal, Engagement, Feedback, IdSet, ListId, Millis,
-    Platform, Post, PostCounts, PostId, RealGraphScores, ServedResponse, SparseEmbedding, User, UserId,
-    ViewerSettings,
+    CachedPost, Decayed, DenseEmbedding, Dismissal, Engagement, EventTraits, EventWeight, Feedback, IdSet,
+    ListId, Millis, Platform, Post, PostCounts, PostId, PostTraits, RealGraphScores, Row, RowKey,
+    ServedResponse, SparseEmbedding, Tally, TallyKind, User, UserId, ViewerSettings, cuts_of,
 };
 
 /// All stores over plain maps: nothing is fast, nothing is durable.
@@ -27,7 +27,6 @@ struct Data {
     posts: BTreeMap<PostId, (Arc<Post>, PostCounts)>,
     users: HashMap<UserId, (Arc<User>, Arc<ViewerSettings>)>,
     engagements: Vec<Engagement>,
-    counts: HashMap<CountKey, DecayedCounts>,
     ties: HashMap<(UserId, UserId), TieStrength>,
     lists: BTreeMap<ListId, List>,
     feedback: Vec<Feedback>,
@@ -70,6 +69,8 @@ impl MemoryStores {
             posts: self.clone(),
             users: self.clone(),
             engagements: self.clone(),
+            aggregates: self.clone(),
+            retrieval: self.clone(),
             real_graph: self.clone(),
             embeddings: self.clone(),
             lists: self.clone(),
@@ -168,27 +169,133 @@ impl EngagementGraph for MemoryStores {
         self.edges(limit, |engagement| engagement.post == post)
     }
 
-    fn visit_counts(&self, keys: &[CountKey], visit: &mut dyn FnMut(usize, Option<&DecayedCounts>)) {
-        let data = self.data();
-        keys.iter().enumerate().for_each(|(index, key)| visit(index, data.counts.get(key)));
-    }
-
     fn record(&self, engagements: &[Engagement]) -> Result<(), StoreError> {
-        let mut data = self.data();
-        for engagement in engagements {
-            let Engagement { user, post, author, kind, at } = *engagement;
-            for key in [
-                CountKey::Post(post),
-                CountKey::Author(author),
-                CountKey::Viewer(user),
-                CountKey::ViewerAuthor(user, author),
-            ] {
-                data.counts.entry(key).or_default().add(kind, at);
-            }
-            data.engagements.push(*engagement);
-        }
+        self.data().engagements.extend_from_slice(engagements);
         Ok(())
     }
+}
+
+impl Data {
+    fn traits(&self, event: &Engagement) -> EventTraits {
+        let post = self.posts.get(&event.post).map(|(post, _)| PostTraits::of(post)).unwrap_or_default();
+        let follows = self.relations.contains(&(Relation::Follow, event.user, event.author));
+        let account = self.users.get(&event.user).map(|(user, settings)| (&**user, &**settings));
+        EventTraits::new(post, follows, account)
+    }
+}
+
+/// Counts anew from all events, with every call.
+impl AggregateStore for MemoryStores {
+    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, &[Row])) {
+        let data = self.data();
+        for (position, key) in keys.iter().enumerate() {
+            let mut tally = Tally::default();
+            for event in &data.engagements {
+                let traits = data.traits(event);
+                let mut add = |of: TallyKind| {
+                    cuts_of(of, &traits, event.at, |cut, code| {
+                        tally.add(RowKey::new(cut, code, event.kind), &EventWeight::at(event.at));
+                    });
+                };
+                match *key {
+                    TallyKey::Person(user) => {
+                        if event.author == user {
+                            add(TallyKind::Author);
+                        }
+                        if event.user == user {
+                            add(TallyKind::Engager);
+                        }
+                    }
+                    TallyKey::Post(post) if event.post == post => add(TallyKind::Post),
+                    TallyKey::Topic(topic) if traits.post.topic == topic => add(TallyKind::Topic),
+                    TallyKey::Community(community) if home(event.author) == community => {
+                        add(TallyKind::Community);
+                    }
+                    TallyKey::Language(language) if traits.post.language == language => {
+                        add(TallyKind::Language);
+                    }
+                    TallyKey::Country(country) if traits.country == country => add(TallyKind::Country),
+                    _ => {}
+                }
+            }
+            if !tally.rows().is_empty() {
+                visit(position, tally.rows());
+            }
+        }
+    }
+
+    fn visit_given(&self, by: UserId, visit: &mut dyn FnMut(&Given)) {
+        let data = self.data();
+        for event in data.engagements.iter().filter(|event| event.user == by) {
+            let PostTraits { cell, topic, language } = data.traits(event).post;
+            let mut count = Decayed::default();
+            count.add(&EventWeight::at(event.at));
+            let (author, community) = (event.author, Some(home(event.author)));
+            visit(&Given { author, community, topic, language, cell, kind: event.kind, count });
+        }
+    }
+
+    fn visit_given_to(&self, author: UserId, by: &[UserId], visit: &mut dyn FnMut(usize, &Given)) {
+        for (position, user) in by.iter().enumerate() {
+            self.visit_given(*user, &mut |given| {
+                if given.author == author {
+                    visit(position, given);
+                }
+            });
+        }
+    }
+
+    fn home_community(&self, user: UserId) -> Option<u32> {
+        Some(home(user))
+    }
+}
+
+/// Looks at everything with every call.
+impl RetrievalIndex for MemoryStores {
+    fn visit_posts(&self, community: u32, since: Millis, visit: &mut dyn FnMut(PostId, f32)) {
+        let ids: Vec<PostId> =
+            self.data().posts.range(PostId::at(since)..).rev().map(|(id, _)| *id).collect();
+        for id in ids {
+            let embedding = self.post_communities(id).unwrap_or_default();
+            if let Some((_, strength)) = embedding.entries().iter().find(|entry| entry.0 == community) {
+                visit(id, strength / embedding.norm());
+            }
+        }
+    }
+
+    fn people(&self, community: u32, limit: usize) -> Vec<UserId> {
+        let mut users: Vec<UserId> =
+            self.data().users.keys().copied().filter(|user| home(*user) == community).collect();
+        users.sort_unstable();
+        users.truncate(limit);
+        users
+    }
+
+    fn visit_popular_videos(&self, visit: &mut dyn FnMut(PostId, f64) -> ControlFlow<()>) {
+        let data = self.data();
+        let mut videos: Vec<(PostId, f64)> = Vec::new();
+        for (id, (post, _)) in data.posts.iter().filter(|(_, (post, _))| post.media.video_ms.is_some()) {
+            let of_post = data.engagements.iter().filter(|event| event.post == post.id);
+            let sum: f64 = of_post
+                .map(|e| {
+                    popularity_weight(e.kind) * ((e.at.0 - 1_600_000_000_000) as f64 / 86_400_000.0).exp2()
+                })
+                .sum();
+            if sum > 0.0 {
+                videos.push((*id, sum.log2()));
+            }
+        }
+        videos.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (id, score) in videos {
+            if visit(id, score).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+fn home(user: UserId) -> u32 {
+    (user.0 % 3) as u32
 }
 
 impl MemoryStores {

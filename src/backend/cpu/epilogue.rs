@@ -1,5 +1,5 @@
-//! What happens to a strip of sums before it is stored: `scale · sum + bias`, then ReLU, the mask product, or waiting
-//! for a layer norm. In registers, two runs of 16 columns a candidate.
+//! What happens to a strip of sums before it is stored: the request's part of them added, `scale · sum + bias`, then
+//! ReLU, the mask product, or waiting for a layer norm. In registers, two runs of 16 columns a candidate.
 
 use std::ops::Range;
 
@@ -9,12 +9,22 @@ use super::isa::Isa;
 use super::micro::{Kernel, PANEL, STRIP};
 use super::norm::RowNorm;
 use super::panel::Workspace;
-use super::program::GemmEpilogue;
+use super::program::{GemmEpilogue, Once};
+
+/// Sums of one strip for the rows of requests.
+pub(super) struct Taken<'a> {
+    pub(super) once: &'a Once,
+    /// Over the normed columns, (requests, 32).
+    pub(super) normed: &'a [f32],
+    /// Over the plain columns, (requests, 32).
+    pub(super) plain: &'a [f32],
+}
 
 /// Sums of one strip, (candidates, 32), to the output's columns.
 ///
 /// # Safety
-/// - `rows` starts at a panel and is inside the workspace; what the output is multiplied by is written.
+/// - `rows` starts at a panel and is inside the workspace; what the output is multiplied by is written, and so are the
+///   candidates' terms where a part of the sums is their request's.
 /// - No other thread uses these columns of the output, or of the rows that wait.
 pub(super) unsafe fn store<K: Kernel>(
     kernel: K,
@@ -23,6 +33,80 @@ pub(super) unsafe fn store<K: Kernel>(
     strip: usize,
     rows: Range<usize>,
     sums: &[f32],
+    taken: Option<&Taken<'_>>,
+) {
+    // Which form runs is decided once a strip, not once a run.
+    // SAFETY: the caller's promise.
+    unsafe {
+        match taken {
+            None => store_with(kernel, product, workspace, strip, rows, sums, Nothing),
+            Some(taken) => store_with(kernel, product, workspace, strip, rows, sums, taken),
+        }
+    }
+}
+
+/// What sums get before anything else happens to them.
+trait Add: Copy {
+    /// Adds to sixteen columns of a strip of one candidate.
+    ///
+    /// # Safety
+    /// The candidate's terms are written, where there are any.
+    unsafe fn add<K: Kernel>(
+        self,
+        workspace: &Workspace<K::Stored>,
+        strip: usize,
+        at: Run,
+        sums: &mut [f32; 16],
+    );
+}
+
+#[derive(Clone, Copy)]
+struct Nothing;
+
+impl Add for Nothing {
+    #[inline(always)]
+    unsafe fn add<K: Kernel>(self, _: &Workspace<K::Stored>, _: usize, _: Run, _: &mut [f32; 16]) {}
+}
+
+impl Add for &Taken<'_> {
+    #[inline(always)]
+    unsafe fn add<K: Kernel>(
+        self,
+        workspace: &Workspace<K::Stored>,
+        strip: usize,
+        at: Run,
+        sums: &mut [f32; 16],
+    ) {
+        // SAFETY: one entry a candidate of the workspace; the caller's promise.
+        let terms = unsafe { *workspace.terms.at(at.panel * PANEL + at.row) };
+        let start = terms.request as usize * STRIP + at.run * 16;
+        if self.once.plain > 0 {
+            let plain = &self.plain[start..start + 16];
+            sums.iter_mut().zip(plain).for_each(|(v, plain)| *v += plain);
+        }
+        if self.once.normed > 0 {
+            let normed = &self.normed[start..start + 16];
+            let center = &self.once.center[strip * STRIP + at.run * 16..][..16];
+            for ((v, normed), center) in sums.iter_mut().zip(normed).zip(center) {
+                *v = K::Isa::mul_add(terms.scale, *normed, *v);
+                *v = K::Isa::mul_add(terms.offset, *center, *v);
+            }
+        }
+    }
+}
+
+/// [`store`], whatever is added to the sums first.
+///
+/// # Safety
+/// As [`store`].
+unsafe fn store_with<K: Kernel>(
+    kernel: K,
+    product: &Product<'_, K::Stored>,
+    workspace: &Workspace<K::Stored>,
+    strip: usize,
+    rows: Range<usize>,
+    sums: &[f32],
+    add: impl Add,
 ) {
     let output = product.output;
     let column = strip * STRIP;
@@ -30,17 +114,17 @@ pub(super) unsafe fn store<K: Kernel>(
         // SAFETY: `runs` visits the strip's own columns of `rows`, all inside the operands; the caller's promise.
         unsafe {
             match &product.op.epilogue {
-                GemmEpilogue::Bias => runs::<K>(product, strip, rows, sums, |v, at| {
+                GemmEpilogue::Bias => runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
                     workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
                 }),
-                GemmEpilogue::Relu => runs::<K>(product, strip, rows, sums, |v, at| {
+                GemmEpilogue::Relu => runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
                     // Not `max`: a NaN must stay one.
                     let v = v.map(|v| if v < 0.0 { 0.0 } else { v });
                     workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
                 }),
                 GemmEpilogue::Multiply => {
                     let by = product.by.unwrap_or(output);
-                    runs::<K>(product, strip, rows, sums, |mut v, at| {
+                    runs::<K>(product, workspace, strip, rows, sums, add, |mut v, at| {
                         let by = workspace.load_at::<K::Isa>(at.index::<K::Stored>(workspace, by, column));
                         v.iter_mut().zip(by).for_each(|(v, by)| *v *= by);
                         workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
@@ -48,7 +132,7 @@ pub(super) unsafe fn store<K: Kernel>(
                 }
                 GemmEpilogue::LayerNorm(..) => {
                     let first = product.waiting * workspace.capacity + column;
-                    runs::<K>(product, strip, rows, sums, |v, at| {
+                    runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
                         let row = at.panel * PANEL + at.row;
                         let place = workspace.waiting.at(first + row * output.columns + at.run * 16);
                         *place.cast::<[f32; 16]>() = v;
@@ -83,12 +167,17 @@ impl Run {
 }
 
 /// Scaled and biased sums, run by run.
+///
+/// # Safety
+/// The rows are inside the workspace, and their terms written where there are any.
 #[inline(always)]
-fn runs<K: Kernel>(
+unsafe fn runs<K: Kernel>(
     product: &Product<'_, K::Stored>,
+    workspace: &Workspace<K::Stored>,
     strip: usize,
     rows: Range<usize>,
     sums: &[f32],
+    add: impl Add,
     store: impl Fn([f32; 16], Run),
 ) {
     let column = strip * STRIP;
@@ -100,10 +189,13 @@ fn runs<K: Kernel>(
         for (row, sums) in sums.chunks_exact(2).enumerate() {
             for run in 0..2 {
                 let mut v = sums[run];
+                let at = Run { panel, row, run };
+                // SAFETY: the caller's promise.
+                unsafe { add.add::<K>(workspace, strip, at, &mut v) };
                 for ((v, scale), bias) in v.iter_mut().zip(&scale[run]).zip(&bias[run]) {
                     *v = K::Isa::mul_add(*v, *scale, *bias);
                 }
-                store(v, Run { panel, row, run });
+                store(v, at);
             }
         }
     }

@@ -2,12 +2,15 @@
 //!
 //! A thread keeps one dense row and one `x` row. What a request gives once (its own columns, transformed, and its
 //! embeddings, normalised) stays in them while the request's candidates pass by; a candidate overwrites its own
-//! columns only. Norms are taken over the whole row for every candidate, so the split never changes a bit.
+//! columns only. Norms are taken over the whole row for every candidate, so the split never changes a bit of `x`.
+//!
+//! Where a plan computes products of a request's columns once ([`crate::plan::Reuse`]), the thread that meets a request
+//! first in a workspace also writes the request's own row, and each candidate's terms are written beside its `x`.
 
 use std::ops::Range;
 
 use crate::batch::{Batch, Binary, Columns, Features, Split};
-use crate::plan::Plan;
+use crate::plan::{Plan, Reuse};
 use crate::scores::Status;
 
 use super::element::Element;
@@ -15,8 +18,8 @@ use super::isa::Isa;
 use super::layout::Operand;
 use super::log1p::signed_log1p;
 use super::memory::Shared;
-use super::norm::RowNorm;
-use super::panel::Workspace;
+use super::norm::{RowNorm, mean_and_variance};
+use super::panel::{RowTerms, Workspace};
 
 /// Consecutive columns of a row, and where they lie in what the caller gives.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +59,51 @@ pub(super) struct Featurizer {
     input_dim: usize,
     once: Part,
     each: Part,
+    ordered: Option<Ordered>,
+}
+
+/// `x` and the rows of requests in the order of a plan with reuse.
+#[derive(Debug)]
+struct Ordered {
+    /// From the model's order to that of `x`.
+    x: Vec<Piece>,
+    /// From the model's order to a request's row: columns under the feature norm, before that norm.
+    normed: Vec<Piece>,
+    /// (normed columns)
+    gamma: Vec<f32>,
+    /// From the model's order to a request's row: columns that are the same for all candidates.
+    plain: Vec<Piece>,
+}
+
+impl Ordered {
+    /// `dense` is where the embeddings begin: pieces end there, because rows of both are kept apart.
+    fn new(reuse: &Reuse, dense: usize) -> Self {
+        let runs = |columns: Range<usize>| {
+            let mut pieces: Vec<Piece> = Vec::new();
+            for into in columns {
+                let from = reuse.order[into];
+                match pieces.last_mut() {
+                    Some(last) if last.from + last.len == from && from != dense => last.len += 1,
+                    _ => pieces.push(Piece { into, from, len: 1 }),
+                }
+            }
+            pieces
+        };
+        Self {
+            x: runs(0..reuse.order.len()),
+            normed: runs(0..reuse.normed),
+            gamma: reuse.gamma.iter().map(|&gamma| gamma as f32).collect(),
+            plain: runs(reuse.normed..reuse.columns()),
+        }
+    }
+}
+
+/// A thread's rows of scratch: the widest row, a row of continuous and binary features, and, where there is an order
+/// of `x`, one of the widest row's length more.
+pub(super) struct RowScratch<'a> {
+    pub(super) row: &'a mut [f32],
+    pub(super) dense: &'a mut [f32],
+    pub(super) ordered: &'a mut [f32],
 }
 
 impl Featurizer {
@@ -91,6 +139,7 @@ impl Featurizer {
             input_dim: widths.input_dim(),
             once: part(continuous_once, binary_once, split.embeddings),
             each: part(continuous_each, binary_each, split.embeddings.map(|once| !once)),
+            ordered: plan.reuse.as_ref().map(|reuse| Ordered::new(reuse, widths.dense())),
         }
     }
 
@@ -99,14 +148,14 @@ impl Featurizer {
         self.dense
     }
 
-    /// Featurizes candidates `[first, first + rows.len())` of the batch into rows `rows` of a workspace, and says
-    /// which of them have no normalised form. `row` is as long as the output's columns, `dense` as
-    /// [`Self::dense_width`].
+    /// Featurizes candidates `[first, first + rows.len())` of the batch into rows `rows` of a workspace whose row 0 is
+    /// candidate `first − rows.start`, and says which of them have no normalised form. `into` is where `x` and the
+    /// rows of requests go.
     ///
     /// # Safety
-    /// No other thread uses these rows of the workspace or these statuses, which are as many as the batch's
-    /// candidates.
-    #[expect(clippy::too_many_arguments, reason = "two rows of scratch and where everything goes")]
+    /// No other thread is given these candidates, and so uses these rows of the workspace, these statuses (which are
+    /// as many as the batch's candidates) or the rows of requests whose first candidate in the workspace is among them.
+    #[expect(clippy::too_many_arguments, reason = "what goes in, scratch, and where everything goes")]
     pub(super) unsafe fn rows<I: Isa, E: Element>(
         &self,
         isa: I,
@@ -114,31 +163,63 @@ impl Featurizer {
         first: usize,
         rows: Range<usize>,
         workspace: &Workspace<E>,
-        output: Operand,
-        row: &mut [f32],
-        dense: &mut [f32],
+        into: (Operand, Operand),
+        scratch: RowScratch<'_>,
         statuses: Shared<Status>,
     ) {
+        let (output, requests) = into;
+        let RowScratch { row, dense, ordered } = scratch;
         let row = &mut row[..output.columns];
         row.fill(0.0);
         let (mut request, mut candidate) = locate(batch, first);
+        // The row of the candidate's request, counted from the workspace's first candidate.
+        let mut own = count_requests(batch, first - rows.start, first + 1).saturating_sub(1);
         let mut fresh = true;
+        let mut moments = (0.0, 1.0);
         isa.run(|| {
             for (index, at) in rows.enumerate() {
                 while candidate == batch.requests[request].candidates {
+                    own += usize::from(candidate > 0);
                     (request, candidate, fresh) = (request + 1, 0, true);
                 }
                 if fresh {
                     self.part::<I>(&self.once, &batch.requests[request].request, 0, row, dense);
+                    if let Some(order) = &self.ordered {
+                        let once = order.gamma.len() + order.plain.iter().map(|p| p.len).sum::<usize>();
+                        moments = self.request_row(order, row, dense, &mut ordered[..once]);
+                        // Whoever takes later candidates of the request leaves the row to this one.
+                        if candidate == 0 || at == 0 {
+                            // SAFETY: there are no more requests than candidates in the workspace, so the row is
+                            // inside; this is the request's first candidate there.
+                            unsafe { store_request::<I, E>(workspace, requests, own, &ordered[..once]) };
+                        }
+                    }
                     fresh = false;
                 }
                 self.part::<I>(&self.each, &batch.requests[request].candidate, candidate, row, dense);
                 row[..self.dense].copy_from_slice(dense);
-                let defined = match &self.layer_norm {
-                    Some(norm) if self.dense > 0 => norm.apply::<I>(&mut row[..self.dense]),
-                    _ => true,
+                let mut defined = true;
+                let mut terms = RowTerms { request: own as u32, ..RowTerms::default() };
+                if let Some(norm) = self.layer_norm.as_ref().filter(|_| self.dense > 0) {
+                    let of = norm.apply::<I>(&mut row[..self.dense]);
+                    defined = of.defined();
+                    terms.scale = (of.scale * moments.1) as f32;
+                    terms.offset = (of.scale * (moments.0 - of.mean)) as f32;
+                }
+                let x: &[f32] = match &self.ordered {
+                    None => row,
+                    Some(order) => {
+                        for piece in &order.x {
+                            ordered[piece.into..piece.into + piece.len]
+                                .copy_from_slice(&row[piece.from..piece.from + piece.len]);
+                        }
+                        ordered[self.input_dim..output.columns].fill(0.0);
+                        // SAFETY: one entry a candidate of the workspace; the row is this thread's.
+                        unsafe { *workspace.terms.at(at) = terms };
+                        &ordered[..output.columns]
+                    }
                 };
-                for (run, values) in row.as_chunks::<16>().0.iter().enumerate() {
+                for (run, values) in x.as_chunks::<16>().0.iter().enumerate() {
                     // SAFETY: inside the output's columns; the row is this thread's.
                     unsafe { workspace.store::<I>(output, at, run * 16, values) };
                 }
@@ -149,6 +230,32 @@ impl Featurizer {
             }
         });
         debug_assert!(self.input_dim <= row.len(), "x fits its columns");
+    }
+
+    /// A request's own row of the products that its candidates share, and the mean and the deviation of its columns
+    /// under the feature norm. The request's part of `row` and `dense` is there.
+    #[inline(always)]
+    fn request_row(&self, order: &Ordered, row: &[f32], dense: &[f32], into: &mut [f32]) -> (f64, f64) {
+        for piece in &order.normed {
+            into[piece.into..piece.into + piece.len]
+                .copy_from_slice(&dense[piece.from..piece.from + piece.len]);
+        }
+        for piece in &order.plain {
+            // Embeddings lie in `row`, dense features of a model without the feature norm in `dense`.
+            let from = if piece.from < self.dense { &dense[piece.from..] } else { &row[piece.from..] };
+            into[piece.into..piece.into + piece.len].copy_from_slice(&from[..piece.len]);
+        }
+        let normed = &mut into[..order.gamma.len()];
+        if normed.is_empty() {
+            return (0.0, 1.0);
+        }
+        let (mean, variance) = mean_and_variance(normed);
+        // Equal columns leave zeros, whatever they are divided by.
+        let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+        for (v, gamma) in normed.iter_mut().zip(&order.gamma) {
+            *v = ((f64::from(*v) - mean) / deviation) as f32 * gamma;
+        }
+        (mean, deviation)
     }
 
     /// Row `index` of what one part gives: dense features transformed, embeddings normalised.
@@ -218,6 +325,43 @@ fn pieces(once: &[Range<usize>], width: usize, base: usize) -> (Vec<Piece>, Vec<
         at = range.end;
     }
     (given_once, given_each)
+}
+
+/// Stores a request's row; where storage rounds, what that cuts off the normed columns follows, to be multiplied too.
+///
+/// # Safety
+/// The row is inside the operand, and no other thread uses it.
+#[inline(always)]
+unsafe fn store_request<I: Isa, E: Element>(
+    workspace: &Workspace<E>,
+    requests: Operand,
+    row: usize,
+    values: &[f32],
+) {
+    let rest = requests.columns - values.len();
+    for (run, values) in values.as_chunks::<16>().0.iter().enumerate() {
+        // SAFETY: `rest` more columns follow the values' own; the caller's promise.
+        unsafe {
+            workspace.store::<I>(requests, row, run * 16, values);
+            if run * 16 < rest {
+                let stored = workspace.load::<I>(requests, row, run * 16);
+                let cut: [f32; 16] = std::array::from_fn(|i| values[i] - stored[i]);
+                let cut = if stored.iter().all(|v| v.is_finite()) { cut } else { [0.0; 16] };
+                workspace.store::<I>(requests, row, requests.columns - rest + run * 16, &cut);
+            }
+        }
+    }
+}
+
+/// Requests with a candidate in `[first, end)` of the batch's candidates.
+pub(super) fn count_requests(batch: &Batch<'_>, first: usize, end: usize) -> usize {
+    let (mut start, mut count) = (0, 0);
+    for request in batch.requests {
+        let next = start + request.candidates;
+        count += usize::from(start.max(first) < next.min(end));
+        start = next;
+    }
+    count
 }
 
 /// Request and candidate of the batch's candidate `row`.

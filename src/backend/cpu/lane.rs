@@ -17,12 +17,14 @@ use crate::backend::{Call, Lane};
 use crate::{Result, Scores};
 
 use super::epilogue::finish_norm;
+use super::featurize::{RowScratch, count_requests};
 use super::gemm::{Product, strips};
 use super::head::Sink;
 use super::isa::Isa;
+use super::layout::Operand;
 use super::memory::{Arena, Shared};
 use super::micro::{Kernel, PANEL};
-use super::panel::Workspace;
+use super::panel::{RowTerms, Workspace};
 use super::program::{GemmEpilogue, GemmOp, Schedule, Task};
 use super::scratch::Scratch;
 use super::{CpuExecutor, Tuning};
@@ -42,15 +44,18 @@ struct ThreadBuffers<K: Kernel> {
 struct Buffers<K: Kernel> {
     elements: Arena<K::Stored>,
     waiting: Arena<f32>,
+    terms: Arena<RowTerms>,
     capacity: usize,
 }
 
 impl<K: Kernel> Buffers<K> {
     fn new(schedule: &Schedule, capacity: usize) -> Result<Self> {
+        let reuses = schedule.requests.columns > 0;
         let capacity = capacity.max(1).next_multiple_of(PANEL);
         Ok(Self {
             elements: Arena::new(schedule.columns * capacity)?,
             waiting: Arena::new(schedule.waiting * capacity)?,
+            terms: Arena::new(if reuses { capacity } else { 0 })?,
             capacity,
         })
     }
@@ -60,6 +65,7 @@ impl<K: Kernel> Buffers<K> {
             elements: Shared::new(self.elements.as_mut_slice()),
             capacity: self.capacity,
             waiting: Shared::new(self.waiting.as_mut_slice()),
+            terms: Shared::new(self.terms.as_mut_slice()),
         }
     }
 }
@@ -145,6 +151,7 @@ fn by_blocks<K: Kernel>(
             }
             let (first, end) = (bound(block), bound(block + 1));
             let rows = end - first;
+            let requests = (schedule.requests, count_requests(&call.batch, first, end));
             // SAFETY: the workspace is this thread's alone, and so are the candidates of a block that only this
             // thread took; operations run in the schedule's order, so inputs are written.
             unsafe {
@@ -153,7 +160,7 @@ fn by_blocks<K: Kernel>(
                     match task {
                         Task::Norm { .. } => norm_rows(executor, task, &workspace, 0..rows, scratch),
                         Task::Gemm { .. } => {
-                            let product = product(executor, task);
+                            let product = product(executor, task, requests);
                             for part in executor.tuning.passes(product.op.depth, rows) {
                                 strips(kernel, &product, &workspace, 0..product.op.strips, part, scratch);
                             }
@@ -183,6 +190,7 @@ fn by_step<K: Kernel>(
     let workspace = shared.workspace();
     for first in (0..candidates).step_by(capacity) {
         let rows = capacity.min(candidates - first);
+        let requests = (schedule.requests, count_requests(&call.batch, first, first + rows));
         // SAFETY of all phases: a phase is divided by rows or by strips, each part taken by one thread once; phases
         // follow one another, so that inputs are written.
         let by_rows = |threads: &mut [ThreadBuffers<K>], work: &RowWork<'_, K>| {
@@ -209,7 +217,7 @@ fn by_step<K: Kernel>(
             };
         });
         for phase in &schedule.phases {
-            gemm_phase(executor, phase, &workspace, rows, threads);
+            gemm_phase(executor, phase, &workspace, rows, requests, threads);
             if phase.iter().any(|task| needs_rows(executor, task)) {
                 by_rows(threads, &|part, scratch| {
                     for task in phase {
@@ -220,7 +228,8 @@ fn by_step<K: Kernel>(
                                     norm_rows(executor, task, &workspace, part.clone(), scratch);
                                 }
                                 Task::Gemm { .. } => {
-                                    finish(executor, &product(executor, task), &workspace, part.clone());
+                                    let product = product(executor, task, requests);
+                                    finish(executor, &product, &workspace, part.clone());
                                 }
                             }
                         }
@@ -253,6 +262,7 @@ fn gemm_phase<K: Kernel>(
     phase: &[Task],
     workspace: &Workspace<K::Stored>,
     rows: usize,
+    requests: (Operand, usize),
     threads: &mut [ThreadBuffers<K>],
 ) {
     let kernel = executor.kernel;
@@ -279,7 +289,7 @@ fn gemm_phase<K: Kernel>(
                 let count = strips_of(task);
                 let own = start.max(base)..end.min(base + count);
                 if own.start < own.end {
-                    let product = product(executor, task);
+                    let product = product(executor, task, requests);
                     let own = own.start - base..own.end - base;
                     for part in executor.tuning.passes(product.op.depth, rows) {
                         // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
@@ -295,11 +305,16 @@ fn gemm_phase<K: Kernel>(
     });
 }
 
-fn product<'a, K: Kernel>(executor: &'a CpuExecutor<K>, task: &Task) -> Product<'a, K::Stored> {
+fn product<'a, K: Kernel>(
+    executor: &'a CpuExecutor<K>,
+    task: &Task,
+    requests: (Operand, usize),
+) -> Product<'a, K::Stored> {
     match *task {
         Task::Gemm { op, input, output, by, waiting } => {
             let op: &GemmOp = &executor.program.gemms[op];
-            Product { op, weights: executor.program.weights.as_slice(), input, output, by, waiting }
+            let weights = executor.program.weights.as_slice();
+            Product { op, weights, input, output, by, waiting, requests }
         }
         Task::Norm { .. } => unreachable!("callers pass products"),
     }
@@ -318,13 +333,13 @@ unsafe fn featurize<K: Kernel>(
     scratch: &mut Scratch<K::Operand>,
     sink: &Sink,
 ) {
-    let (row, dense) = (&mut scratch.row, &mut scratch.dense);
+    let scratch =
+        RowScratch { row: &mut scratch.row, dense: &mut scratch.dense, ordered: &mut scratch.ordered };
+    let into = (schedule.x, schedule.requests);
     let isa = executor.kernel.isa();
     let featurize = &executor.program.featurize;
     // SAFETY: the caller's promise.
-    unsafe {
-        featurize.rows(isa, &call.batch, first, rows, workspace, schedule.x, row, dense, sink.statuses);
-    }
+    unsafe { featurize.rows(isa, &call.batch, first, rows, workspace, into, scratch, sink.statuses) };
 }
 
 /// # Safety

@@ -4,7 +4,7 @@
 //! Matrices whose lives do not overlap share memory, so that a block of candidates stays in L2: run depth first,
 //! one mask block's aggregation and masked rows are dead before the next block's are made.
 
-use crate::plan::{Epilogue, Plan, Step, View};
+use crate::plan::{Epilogue, Plan, Reuse, Step, View};
 
 /// In which order the groups of a plan run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub(super) struct Layout {
     pub(super) order: Vec<Place>,
     /// Elements a candidate.
     pub(super) columns: usize,
+    /// Rows of requests, not of candidates: their columns of `x` that are multiplied once a request and, where values
+    /// are rounded, what rounding cuts off the normed ones.
+    pub(super) requests: Operand,
     matrices: Vec<Matrix>,
 }
 
@@ -56,15 +59,18 @@ struct Matrix {
 }
 
 impl Layout {
-    pub(super) fn new(plan: &Plan, order: Order) -> Self {
+    pub(super) fn new(plan: &Plan, order: Order, rounds: bool) -> Self {
         let mut matrices = matrices(plan);
         let (order, times): (Vec<Place>, Vec<usize>) = match order {
             // Groups of one step run at the same time.
             Order::ByStep => places(plan).into_iter().map(|place| (place, place.step)).unzip(),
             Order::DepthFirst => depth_first(plan).into_iter().zip(0..).unzip(),
         };
-        let columns = assign(plan, &order, &times, &mut matrices);
-        Self { order, columns, matrices }
+        let matrix = assign(plan, &order, &times, &mut matrices);
+        let twice = |reuse: &Reuse| if rounds { reuse.normed } else { 0 };
+        let once = plan.reuse.as_ref().map_or(0, |reuse| reuse.columns() + twice(reuse));
+        let requests = Operand { matrix, matrix_columns: once, first: 0, columns: once };
+        Self { order, columns: matrix + once, requests, matrices }
     }
 
     pub(super) fn operand(&self, plan: &Plan, view: View) -> Operand {

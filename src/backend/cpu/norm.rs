@@ -19,15 +19,12 @@ impl RowNorm {
         Self { epsilon: norm.epsilon, affine }
     }
 
-    /// Normalises a row in place; false where it has no normalised form (variance and epsilon are both 0), and
-    /// then the row is NaN.
+    /// Normalises a row in place, and says by what; where it has no normalised form (variance and epsilon are both
+    /// 0), the scale is infinite and the row is NaN.
     #[inline(always)]
-    pub(super) fn apply<I: Isa>(&self, row: &mut [f32]) -> bool {
-        let count = row.len() as f64;
-        let mean = sum(row, |v| v) / count;
-        let variance = sum(row, |v| (v - mean) * (v - mean)) / count;
-        let spread = variance + self.epsilon;
-        let scale = 1.0 / spread.sqrt();
+    pub(super) fn apply<I: Isa>(&self, row: &mut [f32]) -> Moments {
+        let (mean, variance) = mean_and_variance(row);
+        let scale = 1.0 / (variance + self.epsilon).sqrt();
         match &self.affine {
             None => row.iter_mut().for_each(|v| *v = ((f64::from(*v) - mean) * scale) as f32),
             Some((gamma, beta)) => {
@@ -36,8 +33,33 @@ impl RowNorm {
                 }
             }
         }
-        spread != 0.0
+        Moments { mean, scale }
     }
+}
+
+/// What a row was normalised by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moments {
+    /// Mean of the row.
+    pub(super) mean: f64,
+    /// One over the deviation.
+    pub(super) scale: f64,
+}
+
+impl Moments {
+    /// Whether the row has a normalised form.
+    #[inline(always)]
+    pub(super) fn defined(self) -> bool {
+        self.scale != f64::INFINITY
+    }
+}
+
+/// Mean and variance of a row.
+#[inline(always)]
+pub(super) fn mean_and_variance(row: &[f32]) -> (f64, f64) {
+    let count = row.len() as f64;
+    let mean = sum(row, |v| v) / count;
+    (mean, sum(row, |v| (v - mean) * (v - mean)) / count)
 }
 
 /// Sum over a row in sixteen lanes, whose order depends on the row's length alone.
@@ -82,7 +104,7 @@ mod tests {
                 let row: Vec<f32> = (0..len).map(|i| ((i * 37 % 101) as f32 / 101.0 - 0.3) * scale).collect();
                 let expected = plain(&row, 1e-5);
                 let mut found = row.clone();
-                assert!(RowNorm { epsilon: 1e-5, affine: None }.apply::<Portable>(&mut found));
+                assert!(RowNorm { epsilon: 1e-5, affine: None }.apply::<Portable>(&mut found).defined());
                 for (e, f) in expected.iter().zip(&found) {
                     let err = (e - f64::from(*f)).abs();
                     assert!(
@@ -98,7 +120,7 @@ mod tests {
     fn equal_features_have_no_normalised_form() {
         for value in [0.0, 1.1, -3e38] {
             let mut row = vec![value; 2176];
-            assert!(!RowNorm { epsilon: 0.0, affine: None }.apply::<Portable>(&mut row), "{value}");
+            assert!(!RowNorm { epsilon: 0.0, affine: None }.apply::<Portable>(&mut row).defined(), "{value}");
             assert!(row.iter().all(|v| v.is_nan()));
         }
     }

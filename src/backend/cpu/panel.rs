@@ -13,6 +13,19 @@ pub(super) struct Workspace<E> {
     pub(super) capacity: usize,
     /// Rows that wait for a layer norm: (capacity, waiting) f32 in a phase's own division.
     pub(super) waiting: Shared<f32>,
+    /// What each candidate takes of its request's products, (capacity); nothing without reuse.
+    pub(super) terms: Shared<RowTerms>,
+}
+
+/// What a candidate takes of the products of its request's row: `plain + scale · normed + offset · center`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RowTerms {
+    /// Row among the workspace's requests.
+    pub(super) request: u32,
+    /// The candidate's own scale of the feature norm, times the request's deviation.
+    pub(super) scale: f32,
+    /// From the candidate's own mean to the request's, in the candidate's scale.
+    pub(super) offset: f32,
 }
 
 impl<E> Clone for Workspace<E> {

@@ -1,10 +1,12 @@
 //! A plan compiled for the CPU: operations with their operands' places, weights packed, norms and biases in f32.
 
-use crate::plan::{Epilogue, Plan, Step};
+use crate::plan::{Affine, Epilogue, Norm, Plan, Step};
 use crate::{Backend, Error, Result};
 
+use super::element::Element;
 use super::featurize::Featurizer;
 use super::head::HeadOp;
+use super::isa::Portable;
 use super::layout::{Layout, Operand, Order};
 use super::memory::Arena;
 use super::micro::{Kernel, STRIP};
@@ -26,6 +28,8 @@ pub(super) struct Program<K: Kernel> {
     pub(super) by_step: Schedule,
     /// Most values of a row that any operation handles, rounded up to a strip.
     pub(super) widest: usize,
+    /// Columns of `x` that are multiplied once a request.
+    pub(super) reused: usize,
 }
 
 /// One norm that is a step of its own.
@@ -48,6 +52,18 @@ pub(super) struct GemmOp {
     /// (32 · strips); what the sums are multiplied by before the bias is added, ones where there is no scale.
     pub(super) scale: Vec<f32>,
     pub(super) epilogue: GemmEpilogue,
+    /// The first columns of K, where they are multiplied once a request.
+    pub(super) once: Option<Once>,
+}
+
+/// A part of K whose sums a request's candidates share.
+pub(super) struct Once {
+    /// Columns under a norm that is each candidate's own.
+    pub(super) normed: usize,
+    /// Columns after those that are the same for every candidate.
+    pub(super) plain: usize,
+    /// (32 · strips): weights times γ over the normed columns.
+    pub(super) center: Vec<f32>,
 }
 
 pub(super) enum GemmEpilogue {
@@ -68,6 +84,8 @@ pub(super) struct Schedule {
     pub(super) waiting: usize,
     /// Featurization's output.
     pub(super) x: Operand,
+    /// Rows of requests.
+    pub(super) requests: Operand,
     /// Each task's input to the head.
     pub(super) head: Vec<Operand>,
 }
@@ -104,8 +122,13 @@ impl<K: Kernel> Program<K> {
                 Step::LayerNorm(groups) => {
                     for group in groups {
                         let segments = plan.segments(group.input).iter().map(|s| (s.width, s.padded));
+                        let affine = group.norm.affine.as_ref().map(|affine| Affine {
+                            gamma: plan.arrange(group.input, &affine.gamma),
+                            beta: plan.arrange(group.input, &affine.beta),
+                        });
+                        let norm = RowNorm::new(&Norm { affine, ..group.norm });
                         of_step.push(norms.len());
-                        norms.push(NormOp { norm: RowNorm::new(&group.norm), segments: segments.collect() });
+                        norms.push(NormOp { norm, segments: segments.collect() });
                     }
                 }
                 Step::Gemm(groups) => {
@@ -118,7 +141,18 @@ impl<K: Kernel> Program<K> {
                             columns
                         };
                         let (scale, bias) = group.linear.scale_and_bias();
-                        let bias = spread(bias);
+                        let mut bias = bias.to_vec();
+                        let once = plan.reuse_of(group.input).map(|reuse| {
+                            let round =
+                                |w| f64::from(K::Stored::widen::<Portable>(&[K::Stored::from_f64(w); 16])[0]);
+                            let constants = plan.reuse_constants(group, round);
+                            for (out, (bias, shift)) in bias.iter_mut().zip(&constants.shift).enumerate() {
+                                *bias += shift * scale.map_or(1.0, |scale| scale[out]);
+                            }
+                            let center = spread(&constants.center);
+                            Once { normed: reuse.normed, plain: reuse.plain, center }
+                        });
+                        let bias = spread(&bias);
                         let scale = scale.map_or_else(|| vec![1.0; columns], spread);
                         let epilogue = match &group.epilogue {
                             Epilogue::Bias => GemmEpilogue::Bias,
@@ -136,6 +170,7 @@ impl<K: Kernel> Program<K> {
                             bias,
                             scale,
                             epilogue,
+                            once,
                         });
                         len += pack::packed_len(plan, group);
                     }
@@ -155,6 +190,7 @@ impl<K: Kernel> Program<K> {
             }
         }
 
+        let rounds = size_of::<K::Stored>() < size_of::<f32>();
         let widest = plan.buffers.iter().map(crate::plan::Buffer::columns).max().unwrap_or(STRIP);
         Ok(Self {
             weights,
@@ -162,16 +198,17 @@ impl<K: Kernel> Program<K> {
             norms,
             gemms,
             head: HeadOp::new(plan),
-            depth_first: Schedule::new(plan, Order::DepthFirst, &ops),
-            by_step: Schedule::new(plan, Order::ByStep, &ops),
+            depth_first: Schedule::new(plan, Order::DepthFirst, rounds, &ops),
+            by_step: Schedule::new(plan, Order::ByStep, rounds, &ops),
             widest,
+            reused: plan.reuse.as_ref().map_or(0, crate::plan::Reuse::columns),
         })
     }
 }
 
 impl Schedule {
-    fn new(plan: &Plan, order: Order, ops: &[Vec<usize>]) -> Self {
-        let layout = Layout::new(plan, order);
+    fn new(plan: &Plan, order: Order, rounds: bool, ops: &[Vec<usize>]) -> Self {
+        let layout = Layout::new(plan, order, rounds);
         let mut phases: Vec<Vec<Task>> = Vec::new();
         let (mut last, mut waiting, mut most_waiting) = (None, 0, 0);
         for place in &layout.order {
@@ -222,6 +259,7 @@ impl Schedule {
             columns: layout.columns,
             waiting: most_waiting,
             x: layout.operand(plan, plan.featurize().output),
+            requests: layout.requests,
             head: plan.head().tasks.iter().map(|task| layout.operand(plan, task.input)).collect(),
         }
     }

@@ -11,6 +11,8 @@ use super::program::Program;
 pub(super) struct Scratch<O> {
     /// Sums of one strip, (candidates, 32).
     pub(super) sums: Arena<f32>,
+    /// Sums of one strip for rows of requests: normed columns, (requests, 32), then plain ones; empty without reuse.
+    pub(super) request_sums: Arena<f32>,
     /// A chunk of A, widened; empty where the kernel reads what is stored.
     pub(super) a: Arena<O>,
     /// A chunk of B, widened.
@@ -19,27 +21,38 @@ pub(super) struct Scratch<O> {
     pub(super) row: Vec<f32>,
     /// One row of continuous and binary features.
     pub(super) dense: Vec<f32>,
+    /// One row of `x` in the plan's order; empty without reuse.
+    pub(super) ordered: Vec<f32>,
 }
 
 impl<O: Element> Scratch<O> {
     pub(super) fn new<K: Kernel<Operand = O>>(program: &Program<K>, capacity: usize) -> Result<Self> {
-        Self::sized::<K>(capacity, program.widest, program.featurize.dense_width())
+        let reuses = program.reused > 0;
+        Self::sized::<K>(capacity, program.widest, program.featurize.dense_width(), reuses)
     }
 
     #[cfg(test)]
     pub(super) fn for_tests<K: Kernel<Operand = O>>(capacity: usize) -> Self {
-        Self::sized::<K>(capacity, 0, 0).expect("a test's scratch is small")
+        Self::sized::<K>(capacity, 0, 0, true).expect("a test's scratch is small")
     }
 
-    fn sized<K: Kernel<Operand = O>>(capacity: usize, widest: usize, dense: usize) -> Result<Self> {
+    fn sized<K: Kernel<Operand = O>>(
+        capacity: usize,
+        widest: usize,
+        dense: usize,
+        reuses: bool,
+    ) -> Result<Self> {
         let widens = size_of::<K::Stored>() != size_of::<O>();
         let widened = |len: usize| Arena::new(if widens { len * K::CHUNK } else { 0 });
+        let sums = capacity.next_multiple_of(PANEL * K::PANELS) * STRIP;
         Ok(Self {
-            sums: Arena::new(capacity.next_multiple_of(PANEL * K::PANELS) * STRIP)?,
+            sums: Arena::new(sums)?,
+            request_sums: Arena::new(if reuses { 2 * sums } else { 0 })?,
             a: widened(PANEL)?,
             b: widened(STRIP)?,
             row: vec![0.0; widest],
             dense: vec![0.0; dense],
+            ordered: vec![0.0; if reuses { widest } else { 0 }],
         })
     }
 }

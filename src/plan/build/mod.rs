@@ -10,12 +10,13 @@ mod mlp;
 
 use std::sync::Arc;
 
+use crate::batch::Split;
 use crate::config::{ModelConfig, Network, Sharing, Widths};
 use crate::weights::{Weights, names};
 
 use super::{
-    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Plan, Step,
-    View,
+    Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Part, Plan,
+    Reuse, Segment, Step, View,
 };
 use merge::merge;
 
@@ -37,7 +38,7 @@ struct Builder {
 }
 
 impl Plan {
-    /// Folds a model into steps whose segments are padded to `align` columns.
+    /// Folds a model into steps whose segments are padded to `align` columns. `x` keeps the model's order.
     ///
     /// # Panics
     /// When `weights` were not checked against `config` and `widths`, or `align` is 0.
@@ -49,10 +50,30 @@ impl Plan {
         align: usize,
         folding: Folding,
     ) -> Self {
+        Self::build_for(config, widths, weights, align, folding, &Split::default())
+    }
+
+    /// Like [`Plan::build`], with `x` ordered so that what `split` gives once a request comes first ([`Plan::reuse`]).
+    /// A backend that takes such a plan writes `x` in that order; whether it computes any of it once a request is its
+    /// own affair, since every operand and every weight meet through [`Plan::spread`].
+    ///
+    /// # Panics
+    /// As [`Plan::build`]; when `split` does not fit `widths`.
+    #[must_use]
+    pub fn build_for(
+        config: &ModelConfig,
+        widths: Widths,
+        weights: &Arc<Weights>,
+        align: usize,
+        folding: Folding,
+        split: &Split,
+    ) -> Self {
         let mut builder = Builder { weights: Arc::clone(weights), align, folding, buffers: Vec::new() };
         let mut steps = Vec::new();
 
-        let featurize = builder.featurize(config, widths);
+        let mut featurize = builder.featurize(config, widths);
+        let reuse = Reuse::new(split, widths, featurize.layer_norm.as_ref(), align);
+        featurize.output = builder.x(widths, reuse.as_ref());
         let x = featurize.output;
         steps.push(Step::Featurize(featurize));
 
@@ -76,7 +97,7 @@ impl Plan {
         }
         steps.extend(merge(lanes));
         steps.push(Step::Head(Head { tasks }));
-        Self { widths, align, buffers: builder.buffers, steps }
+        Self { widths, align, reuse, buffers: builder.buffers, steps }
     }
 }
 
@@ -106,8 +127,24 @@ impl Builder {
             max_value: self.scalar(&format!("{clamp}.max_value")).unwrap_or(clip),
             layer_norm,
             embeddings,
-            output: self.segment("x", widths.input_dim()),
+            output: View { buffer: 0, first: 0, count: 0 },
         }
+    }
+
+    /// The buffer of `x`: one segment, or one for each part of its order.
+    fn x(&mut self, widths: Widths, reuse: Option<&Reuse>) -> View {
+        let Some(reuse) = reuse else { return self.segment("x", widths.input_dim()) };
+        self.buffers.push(Buffer { name: "x".to_owned(), segments: Vec::new() });
+        let buffer = self.buffers.len() - 1;
+        let ends = [reuse.normed, reuse.columns(), widths.input_dim()];
+        let mut from = 0;
+        for end in ends {
+            if end > from {
+                self.buffers[buffer].push(end - from, Part::Ordered(from), self.align);
+                from = end;
+            }
+        }
+        View { buffer, first: 0, count: self.buffers[buffer].segments.len() }
     }
 
     fn network(
@@ -249,17 +286,22 @@ impl Builder {
     }
 
     fn append(&mut self, buffer: usize, width: usize) -> View {
-        let first = self.buffers[buffer].push(width, self.align);
+        let first = self.buffers[buffer].push(width, Part::Next, self.align);
         View { buffer, first, count: 1 }
     }
 
     /// New consecutive segments of the same widths as another view's.
     fn segments_like(&mut self, name: &str, like: View) -> View {
-        let widths: Vec<usize> = self.buffers[like.buffer].segments[like.first..like.first + like.count]
-            .iter()
-            .map(|s| s.width)
+        let segments: Vec<Segment> =
+            self.buffers[like.buffer].segments[like.first..like.first + like.count].to_vec();
+        let views: Vec<View> = segments
+            .into_iter()
+            .map(|segment| {
+                let view = self.segment(name, segment.width);
+                self.buffers[view.buffer].segments[view.first].part = segment.part;
+                view
+            })
             .collect();
-        let views: Vec<View> = widths.into_iter().map(|width| self.segment(name, width)).collect();
         View { count: views.len(), ..views[0] }
     }
 

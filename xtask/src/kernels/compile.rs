@@ -108,6 +108,8 @@ fn nvcc(toolchain: &Toolchain, target: &Target, job: &Job) -> Result<(), String>
         .arg(format!("-arch=compute_{}", target.capability))
         .args(&job.defines)
         .args(target.is_ptx.then_some("-lineinfo"))
+        // Names with internal linkage hold this seed; without it, a number made of the folder.
+        .arg(format!("--frandom-seed={}", job.unit.name))
         .arg("-o")
         .arg(&job.ptx)
         .arg(job.unit.source))

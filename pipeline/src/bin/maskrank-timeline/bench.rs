@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 async fn serve(timeline: &Timeline, viewer: UserId, since: Instant) -> Sample {
-    let served = timeline.product.serve(viewer, RequestFacts::default()).await;
+    let served = timeline.home.for_you().serve(viewer, RequestFacts::default()).await;
     let latency = since.elapsed();
     match served {
         Ok((response, report)) => Sample { latency, report: Some(report), posts: response.posts.len() },
@@ -206,7 +206,7 @@ fn print(
         line(out, &name, latencies, mean)?;
     }
     writeln!(out, "\nfeature families, mean milliseconds a request")?;
-    for time in timeline.product.feature_times() {
+    for time in timeline.home.for_you().feature_times() {
         let mean = time.total.as_secs_f64() * 1e3 / time.runs.max(1) as f64;
         writeln!(out, "  {:<30} {mean:>9.3}  {} failures", time.family, time.failures)?;
     }

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let model = ModelArguments { model: "none".to_owned(), config: arguments.config.clone() };
     let world = World::generate(WorldConfig::sized(10, 10))?;
     let timeline = model.timeline(world, &model.pipeline_config()?)?;
-    let document = listing::document(&timeline.product.components(), &timeline.registry.rows());
+    let document = listing::document(&timeline.home.components(), &timeline.registry.rows());
     std::io::stdout().lock().write_all(document.as_bytes())?;
     Ok(())
 }

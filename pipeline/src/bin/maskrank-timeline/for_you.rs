@@ -43,8 +43,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         ..RequestFacts::default()
     };
     let response = setup::runtime()?.block_on(async {
-        let served = timeline.product.serve(arguments.viewer, request).await;
-        timeline.product.engine().drain().await;
+        let served = timeline.home.for_you().serve(arguments.viewer, request).await;
+        timeline.home.drain().await;
         served
     });
     timeline.world.stores.history.flush()?;

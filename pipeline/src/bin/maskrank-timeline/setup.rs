@@ -8,11 +8,12 @@ use maskrank::config::Widths;
 use maskrank::{Model, ModelConfig};
 use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::Stores;
-use maskrank_pipeline::domain::{Clock, ManualClock, ModelInputs, ScorerClient};
+use maskrank_pipeline::domain::{Ad, Clock, ManualClock, ModelInputs, ScorerClient};
 use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::model_client::ModelClient;
-use maskrank_pipeline::products::{ForYou, for_you};
+use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
+use maskrank_pipeline::timeline::{Home, HomeParts};
 use maskrank_pipeline::world::{self, LoadedWorld, WorldConfig};
 
 use crate::stand_in::StandIn;
@@ -34,9 +35,9 @@ pub(crate) struct ModelArguments {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// The product over its world.
+/// All timelines over a world.
 pub(crate) struct Timeline {
-    pub(crate) product: ForYou,
+    pub(crate) home: Home,
     pub(crate) registry: Arc<Registry>,
     pub(crate) world: World,
 }
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) embedded: Arc<Embedded>,
     pub(crate) stores: Stores,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ads: Arc<[Ad]>,
+    pub(crate) key: Key,
 }
 
 impl ModelArguments {
@@ -74,7 +77,7 @@ impl ModelArguments {
         Ok(Arc::new(ModelClient::new(&model, registry, |builder| builder)?))
     }
 
-    /// The product over a world.
+    /// All timelines over a world.
     pub(crate) fn timeline(
         &self,
         world: World,
@@ -82,9 +85,16 @@ impl ModelArguments {
     ) -> Result<Timeline, Box<dyn std::error::Error>> {
         let registry = Arc::new(Registry::new(families::all(&world.stores))?);
         let client = self.client(&registry)?;
-        let product =
-            for_you(config, &world.stores, Arc::clone(&registry), client, Arc::clone(&world.clock))?;
-        Ok(Timeline { product, registry, world })
+        let parts = HomeParts {
+            stores: world.stores.clone(),
+            ads: Arc::clone(&world.ads),
+            registry: Arc::clone(&registry),
+            client,
+            clock: Arc::clone(&world.clock),
+            key: world.key.clone(),
+        };
+        let home = Home::new(config.clone(), parts)?;
+        Ok(Timeline { home, registry, world })
     }
 }
 
@@ -96,15 +106,24 @@ impl World {
             Some(folder) => world::World::open(folder, options)?,
             None => world::World::open_default(options)?,
         };
-        Ok(Self { stores: Arc::clone(&world.stores).stores(), embedded: world.stores, clock: world.clock })
+        // Beside the world, so that a cursor of one call opens in the next.
+        let folder = folder.map_or_else(world::default_folder, Path::to_owned);
+        Ok(Self {
+            stores: Arc::clone(&world.stores).stores(),
+            embedded: world.stores,
+            clock: world.clock,
+            ads: world.ads.into(),
+            key: Key::open_or_create(&folder.join("key"))?,
+        })
     }
 
     /// A generated world in memory that leaves nothing behind.
     pub(crate) fn generate(config: WorldConfig) -> Result<Self, Box<dyn std::error::Error>> {
         let clock = Arc::new(ManualClock::new(config.now));
         let world = LoadedWorld::generate(config)?;
+        let ads = world.ads.into();
         let embedded = Arc::new(Embedded::in_memory(world.base, clock.clone(), StoreOptions::default())?);
-        Ok(Self { stores: Arc::clone(&embedded).stores(), embedded, clock })
+        Ok(Self { stores: Arc::clone(&embedded).stores(), embedded, clock, ads, key: Key::random()? })
     }
 }
 

@@ -4,6 +4,7 @@
 //! call returns. A team whose data lies behind a network call writes its own source or hydrator, whose functions are
 //! async, and needs none of these.
 
+mod aggregates;
 mod cache;
 mod embeddings;
 mod engagement_graph;
@@ -12,19 +13,22 @@ mod history;
 mod lists;
 mod posts;
 mod real_graph;
+mod retrieval;
 mod social_graph;
 mod users;
 
 use std::sync::Arc;
 
+pub use aggregates::{AggregateStore, Given, TallyKey};
 pub use cache::ScoredPostsCache;
 pub use embeddings::EmbeddingStore;
-pub use engagement_graph::{CountKey, EngagementGraph, GraphEngagement};
+pub use engagement_graph::{EngagementGraph, GraphEngagement};
 pub use feedback::FeedbackStore;
 pub use history::HistoryStore;
 pub use lists::{List, ListStore};
 pub use posts::PostStore;
 pub use real_graph::{RealGraph, TieStrength};
+pub use retrieval::{RetrievalIndex, popularity_weight};
 pub use social_graph::{Relation, SocialGraph};
 pub use users::UserStore;
 
@@ -63,10 +67,14 @@ pub struct Stores {
     pub posts: Arc<dyn PostStore>,
     /// Accounts and settings.
     pub users: Arc<dyn UserStore>,
-    /// Engagements of the last 24 hours, and counts.
+    /// Engagements of the last 24 hours.
     pub engagements: Arc<dyn EngagementGraph>,
+    /// Counts of engagements.
+    pub aggregates: Arc<dyn AggregateStore>,
     /// Ties between accounts.
     pub real_graph: Arc<dyn RealGraph>,
+    /// Posts, people and videos to be found.
+    pub retrieval: Arc<dyn RetrievalIndex>,
     /// Embeddings of users and posts.
     pub embeddings: Arc<dyn EmbeddingStore>,
     /// Lists of accounts.

@@ -347,8 +347,8 @@ async fn a_product_takes_the_first_mixer_that_applies() {
         ],
     };
     let special = Query { trail: vec!["special"] };
-    assert_eq!(product.run(&run(), Arc::new(special)).await.expect("served"), [1]);
-    assert_eq!(product.run(&run(), Arc::default()).await.expect("served"), [2]);
+    assert_eq!(product.run(&run(), Arc::new(special)).await.expect("served").response, [1]);
+    assert_eq!(product.run(&run(), Arc::default()).await.expect("served").response, [2]);
     let names: Vec<_> = product.components().iter().map(|row| (row.pipeline, row.name)).collect();
     assert_eq!(names, [("special", "find"), ("special", "pick"), ("usual", "find"), ("usual", "pick")]);
 }

@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use super::history;
 use super::memory::Memory;
 use crate::domain::stores::{List, Relation, StoreError};
-use crate::domain::{Dismissal, Engagement, Feedback, Post, PostId, User, UserId, ViewerSettings};
+use crate::domain::{
+    Dismissal, Engagement, EventTraits, Feedback, Post, PostId, User, UserId, ViewerSettings,
+};
 use tables::{Rejection, Tables};
 
 /// Most deferred writes that may wait; beyond it they are committed at once.
@@ -37,8 +39,8 @@ pub(super) enum Write {
     PutUser(User),
     /// An account's settings are replaced.
     PutSettings(UserId, ViewerSettings),
-    /// Engagements happened, all or none.
-    Engagements(Vec<Engagement>),
+    /// Engagements happened, all or none; each with what it is counted by.
+    Engagements(Vec<(Engagement, EventTraits)>),
     /// A list is added or replaced.
     PutList(List),
     /// Feedback was given.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::Write;
 use crate::domain::stores::Relation;
-use crate::domain::{Engagement, EngagementKind, Millis, PostId, UserId};
+use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, PostId, UserId};
 use crate::stores::history;
 use crate::stores::memory::Memory;
 
@@ -28,8 +28,13 @@ const SETTINGS: TableDefinition<u64, Json> = TableDefinition::new("settings");
 const RELATIONS: TableDefinition<(u8, u64, u64), bool> = TableDefinition::new("relations");
 /// An empty value is a deleted post.
 const POSTS: TableDefinition<u64, Json> = TableDefinition::new("posts");
-/// sequence → (user, post, author, kind, at, whether the post was there and counted it).
-const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> = TableDefinition::new("engagements");
+/// sequence → (user, post, author, kind, at, whether the post was there and counted it): as journals of the first
+/// layout had it. Read, never written.
+const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> =
+    TableDefinition::new("engagements");
+/// sequence → (user, post, author, kind, at, whether the post was there and counted it, what it is counted by).
+const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
+    TableDefinition::new("engagements_with_traits");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
 /// sequence → feedback.
 const FEEDBACK: TableDefinition<u64, Json> = TableDefinition::new("feedback");
@@ -99,6 +104,7 @@ impl Tables {
                 transaction.open_table(table).map_err(text)?;
             }
             transaction.open_table(RELATIONS).map_err(text)?;
+            transaction.open_table(PLAIN_ENGAGEMENTS).map_err(text)?;
             transaction.open_table(ENGAGEMENTS).map_err(text)?;
             transaction.open_table(HISTORY).map_err(text)?;
         }
@@ -174,12 +180,16 @@ impl Tables {
             }
         });
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
-        each!(ENGAGEMENTS, "engagements", |key, value| {
+        each!(PLAIN_ENGAGEMENTS, "engagements", |key, value| {
             let (user, post, author, kind, at, is_counted) = value;
-            if let Some(&kind) = EngagementKind::ALL.get(usize::from(kind)) {
-                let (user, post, author) = (UserId(user), PostId(post), UserId(author));
-                let engagement = Engagement { user, post, author, kind, at: Millis(at) };
-                memory.record(&engagement, is_counted);
+            if let Some(engagement) = engagement(user, post, author, kind, at) {
+                memory.record(&engagement, &memory.traits(&engagement), is_counted);
+            }
+        });
+        each!(ENGAGEMENTS, "engagements_with_traits", |key, value| {
+            let (user, post, author, kind, at, is_counted, traits) = value;
+            if let Some(engagement) = engagement(user, post, author, kind, at) {
+                memory.record(&engagement, &EventTraits::unpack(traits), is_counted);
             }
         });
         each!(FEEDBACK, "feedback", |key, value| memory.feedback.add_feedback(from_json(value)?));
@@ -189,6 +199,12 @@ impl Tables {
         });
         Ok(())
     }
+}
+
+/// An engagement as it is stored; none when its kind is not known.
+fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
+    let kind = *EngagementKind::ALL.get(usize::from(kind))?;
+    Some(Engagement { user: UserId(user), post: PostId(post), author: UserId(author), kind, at: Millis(at) })
 }
 
 /// The part of feedback and dismissals that tells their age.
@@ -247,13 +263,14 @@ impl Transaction<'_> {
                 let mut table = self.inner.open_table(ENGAGEMENTS)?;
                 let posts = self.inner.open_table(POSTS)?;
                 let first = next_sequence(&table)?;
-                for (sequence, event) in (first..).zip(engagements) {
+                for (sequence, (event, traits)) in (first..).zip(engagements) {
                     let Engagement { user, post, author, kind, at } = *event;
                     // A replay sees all posts before all engagements: it must not count what came before its post.
                     let written = posts.get(post.0)?.map(|value| !value.value().is_empty());
                     let is_counted = written.unwrap_or_else(|| memory.posts.contains(post));
-                    table
-                        .insert(sequence, (user.0, post.0, author.0, kind.index() as u8, at.0, is_counted))?;
+                    let kind = kind.index() as u8;
+                    let row = (user.0, post.0, author.0, kind, at.0, is_counted, traits.pack());
+                    table.insert(sequence, row)?;
                 }
             }
             Write::PutList(list) => {

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{HOUR_MS, NOW, in_memory, post};
-use crate::domain::stores::{CountKey, List, Relation, StoreError, Stores};
+use crate::domain::stores::{List, Relation, StoreError, Stores, TallyKey};
 use crate::domain::{
-    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, Millis, PostId, SensitiveMedia,
-    User, UserId, ViewerSettings,
+    Cut, Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, Millis, PostId,
+    SensitiveMedia, User, UserId, ViewerSettings, rows_of,
 };
 
 fn stores() -> Stores {
@@ -125,18 +125,19 @@ fn engagements_reach_graph_counts_posts_and_communities() {
     assert_eq!(users, [1, 3], "newest first, and nothing from before the last 24 hours");
     assert_eq!(stores.engagements.of_user(UserId(3), 10).len(), 1);
     assert_eq!(stores.engagements.of_post(liked.id, 1).len(), 1);
-    let keys = [
-        CountKey::Post(liked.id),
-        CountKey::Author(UserId(2)),
-        CountKey::Viewer(UserId(3)),
-        CountKey::ViewerAuthor(UserId(1), UserId(2)),
-        CountKey::ViewerAuthor(UserId(2), UserId(1)),
-    ];
+    let keys = [TallyKey::Post(liked.id), TallyKey::Person(UserId(2)), TallyKey::Person(UserId(4))];
     let mut favorites = Vec::new();
-    stores.engagements.visit_counts(&keys, &mut |position, counts| {
-        favorites.push((position, counts.map(|counts| counts.total(EngagementKind::Favorite))));
+    stores.aggregates.visit_tallies(&keys, &mut |position, rows| {
+        favorites.push((position, rows_of(rows, Cut::Any, 0).first().map(|row| row.count.total())));
     });
-    assert_eq!(favorites, [(0, Some(2)), (1, Some(2)), (2, Some(1)), (3, Some(1)), (4, None)]);
+    assert_eq!(favorites, [(0, Some(2)), (1, Some(2))]);
+    let mut given = Vec::new();
+    stores.aggregates.visit_given(UserId(1), &mut |row| given.push((row.author, row.count.total())));
+    assert_eq!(given, [(UserId(2), 1)]);
+    let mut reciprocal = Vec::new();
+    let both = [UserId(2), UserId(1)];
+    stores.aggregates.visit_given_to(UserId(2), &both, &mut |position, _| reciprocal.push(position));
+    assert_eq!(reciprocal, [1]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{NOW, in_memory, post};
-use crate::domain::stores::{CountKey, Relation};
-use crate::domain::{Engagement, EngagementKind, PostId, UserId};
+use crate::domain::stores::{Relation, TallyKey};
+use crate::domain::{Cut, Engagement, EngagementKind, PostId, UserId, rows_of};
 
 const POSTS_PER_WRITER: u64 = 60;
 const WRITERS: u64 = 4;
@@ -98,9 +98,11 @@ fn no_engagement_and_no_follow_is_lost_between_writers() {
     });
     assert_eq!(stores.posts.get(liked.id).map(|(_, counts)| counts.favorites), Some(200));
     assert_eq!(stores.engagements.of_post(liked.id, 1_000).len(), 200);
-    stores.engagements.visit_counts(&[CountKey::Author(UserId(9))], &mut |_, counts| {
-        assert_eq!(counts.map(|counts| counts.total(EngagementKind::Favorite)), Some(200));
+    let mut received = Vec::new();
+    stores.aggregates.visit_tallies(&[TallyKey::Person(UserId(9))], &mut |_, rows| {
+        received.extend(rows_of(rows, Cut::Any, 0).iter().map(|row| (row.key.kind(), row.count.total())));
     });
+    assert_eq!(received, [(EngagementKind::Favorite, 200)]);
     let followers = stores.graph.sources(Relation::Follow, UserId(9));
     assert_eq!(followers.iter().collect::<BTreeSet<_>>(), (1..=8).map(UserId).collect());
 }

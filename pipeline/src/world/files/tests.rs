@@ -340,7 +340,7 @@ fn fingerprint(world: LoadedWorld) -> String {
     use std::sync::Arc;
 
     use crate::domain::ManualClock;
-    use crate::domain::stores::CountKey;
+    use crate::domain::stores::TallyKey;
     use crate::stores::Embedded;
 
     let mut out = format!("{:?} {:?}\n", world.topics, world.ads);
@@ -374,8 +374,8 @@ fn fingerprint(world: LoadedWorld) -> String {
         });
         for post in posts {
             _ = writeln!(out, "{:?}", stores.embeddings.post_communities(post));
-            stores.engagements.visit_counts(&[CountKey::Post(post)], &mut |_, counts| {
-                _ = writeln!(out, "{counts:?}");
+            stores.aggregates.visit_tallies(&[TallyKey::Post(post)], &mut |_, rows| {
+                _ = writeln!(out, "{rows:?}");
             });
         }
     }

@@ -42,11 +42,11 @@ pub(super) fn probabilities(affinity: f64, traits: &Traits) -> [(EngagementKind,
         (K::LinkOpen, with(traits.has_url, 0.02 + 0.06 * interest)),
         (K::PhotoExpand, with(traits.photos > 0, 0.05 + 0.12 * interest)),
         (K::VideoHalf, with(traits.video_ms.is_some(), 0.08 + 0.30 * interest)),
-        (K::Share, 0.004 + 0.015 * interest),
-        (K::Bookmark, 0.003 + 0.02 * interest),
+        (K::Share, 0.006 + 0.02 * interest),
+        (K::Bookmark, 0.006 + 0.02 * interest),
         (K::Dwell, 0.01 + 0.06 * interest),
-        (K::NegativeFeedback, with(true, 0.012 * distance * distance) + with(traits.is_spam, 0.05)),
-        (K::Report, 0.0004 * distance + with(traits.is_spam, 0.01)),
+        (K::NegativeFeedback, with(true, 0.015 * distance * distance) + with(traits.is_spam, 0.05)),
+        (K::Report, 0.002 * distance + with(traits.is_spam, 0.01)),
     ]
 }
 

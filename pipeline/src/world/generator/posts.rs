@@ -58,7 +58,13 @@ pub(super) fn write_post(config: &WorldConfig, society: &Society, plan: &Plan, n
     let length = if planned.kind == Kind::Original { 6 + random.below(18) } else { 3 + random.below(10) };
     for _ in 0..length {
         let source = if random.chance(0.35) { topic.words } else { tongue.words };
-        words.extend(random.pick(source).map(|&word| word.to_owned()));
+        words.extend(random.pick(source).map(|&word| styled(&mut random, word)));
+    }
+    if random.chance(0.1) {
+        words.push(random.below(2_000).to_string());
+    }
+    if random.chance(0.2) {
+        words.extend(random.pick(EMOJI).map(|&sign| sign.repeat(1 + random.below(3))));
     }
     if random.chance(0.2) {
         words.push(format!("#{}", topic.name));
@@ -69,9 +75,30 @@ pub(super) fn write_post(config: &WorldConfig, society: &Society, plan: &Plan, n
         words.push(url.clone());
         post.urls.push(url);
     }
-    post.text = words.join(" ");
+    let gap = if random.chance(0.1) { "\n" } else { " " };
+    post.text = words.join(gap);
     post.topic = random.chance(0.7).then_some(TopicId(community.topic as u64 + 1));
     PostRow { communities: appeal(&planned, person), post, counts: PostCounts::default() }
+}
+
+/// Signs that end a post now and then.
+const EMOJI: &[&str] = &["\u{1f600}", "\u{1f525}", "\u{1f389}", "\u{2764}", "\u{1f914}"];
+
+/// A word as people write it: mostly plain, now and then loud, in quotation marks, or at the end of a clause.
+fn styled(random: &mut Random, word: &str) -> String {
+    match random.below(100) {
+        0..3 => word.to_uppercase(),
+        3..10 => format!("{word},"),
+        10..17 => format!("{word}."),
+        17..20 => format!("{word}!"),
+        20..23 => format!("{word}?"),
+        23 => format!("{word}\u{2026}"),
+        24 => format!("\"{word}\""),
+        25 => format!("({word})"),
+        26 => format!("{word}:"),
+        27 => format!("{word}!!"),
+        _ => word.to_owned(),
+    }
 }
 
 /// The communities that a post appeals to: the one it is written for, and a little its author's others. Of length 1.

@@ -62,7 +62,8 @@ impl<E: Element> Case<E> {
             Kind::Multiply => GemmEpilogue::Multiply,
         };
         let (bias, scale) = (per_column(0.0), per_column(2.0));
-        let op = GemmOp { weights: 0, depth: padded, strips: columns / STRIP, bias, scale, epilogue };
+        let op =
+            GemmOp { weights: 0, depth: padded, strips: columns / STRIP, bias, scale, epilogue, once: None };
         Self { out, op, weights, plain }
     }
 }
@@ -90,6 +91,7 @@ fn run<K: Kernel>(
         elements: Shared::new(elements.as_mut_slice()),
         capacity,
         waiting: Shared::new(waiting.as_mut_slice()),
+        terms: Shared::new(&mut []),
     };
     let index = |operand: Operand, row: usize, column: usize| {
         workspace.index(operand, row, column / 16 * 16) + column % 16
@@ -112,6 +114,7 @@ fn run<K: Kernel>(
         output,
         by: Some(multiplied),
         waiting: 0,
+        requests: (Operand::default(), 0),
     };
     let mut scratch = Scratch::for_tests::<K>(capacity);
     let session = kernel.session();

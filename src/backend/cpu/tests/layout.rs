@@ -52,7 +52,7 @@ impl Memory {
 }
 
 fn walk(plan: &Plan, order: Order) -> usize {
-    let layout = Layout::new(plan, order);
+    let layout = Layout::new(plan, order, true);
     let mut memory = Memory { tags: vec![None; layout.columns] };
     // Groups that run at the same time: one, or a whole step.
     let together = |a: &Place, b: &Place| order == Order::ByStep && a.step == b.step;

@@ -1,15 +1,16 @@
 //! Long runs of posts from outside of the network.
 
+use super::Among;
 use crate::component;
-use crate::config::SelectionConfig;
-use crate::domain::{Candidate, PageKind, Query};
+use crate::domain::{PageKind, Query};
 use crate::engine::{Choice, Selector};
+use crate::mixing::Item;
 
 /// Where more than so many posts from outside of the network follow each other, moves the next one of the network up
 /// between them. On a page of newer posts, cuts a long tail that has none of the network any more.
 pub struct BreakBunches {
     /// The longest run.
-    pub config: SelectionConfig,
+    pub max_bunch: usize,
 }
 
 component!(BreakBunches, "break_bunches", "moves posts of the network between long runs from outside of it");
@@ -18,17 +19,21 @@ component!(BreakBunches, "break_bunches", "moves posts of the network between lo
 const TAIL_SHARE: f64 = 0.1;
 const LEAST_TAIL: usize = 5;
 
-impl Selector<Query, Candidate> for BreakBunches {
-    fn select(&self, query: &Query, pool: &[Candidate], choice: &mut Choice, _quality: f64) {
-        let is_outside = |index: usize| !pool[index].is_in_network();
-        let last_inside = debunch(&mut choice.remaining, self.config.max_bunch, is_outside);
+impl Selector<Query, Item> for BreakBunches {
+    fn select(&self, query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {
+        let (mut ranked, others): (Vec<usize>, Vec<usize>) =
+            choice.remaining.iter().partition(|&&index| Among::Ranked.has(&pool[index]));
+        let is_outside =
+            |index: usize| !pool[index].focal().is_none_or(|shown| shown.candidate.is_in_network());
+        let last_inside = debunch(&mut ranked, self.max_bunch, is_outside);
         if query.request.page() == PageKind::Newer {
             let head = last_inside.map_or(0, |last| last + 1);
-            let tail = choice.remaining.len() - head;
+            let tail = ranked.len() - head;
             let kept = head + LEAST_TAIL.max((tail as f64 * TAIL_SHARE) as usize);
-            let gone = choice.remaining.split_off(kept.min(choice.remaining.len()));
-            choice.dropped.extend(gone);
+            choice.dropped.extend(ranked.split_off(kept.min(ranked.len())));
         }
+        choice.remaining = ranked;
+        choice.remaining.extend(others);
     }
 }
 

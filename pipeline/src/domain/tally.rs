@@ -1,0 +1,195 @@
+//! Counts of one thing (a person, a post, a topic, …), cut many ways and kept sparse.
+
+use super::{
+    Carries, Decayed, EngagementKind, EventTraits, EventWeight, Form, Habit, Millis, hour_and_weekday,
+};
+
+/// By what engagements are cut. A cut has a code beside: which form, which country, …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Cut {
+    /// All of them.
+    Any,
+    /// By the post's [`Form`].
+    Form,
+    /// By what the post [`Carries`].
+    Carries,
+    /// With posts that have a link.
+    Link,
+    /// With posts whose text is long.
+    Long,
+    /// By whether who engaged follows the author: 1 or 0.
+    Follows,
+    /// By the [`Habit`] of who engaged.
+    Habit,
+    /// By the country of who engaged.
+    Country,
+    /// By the post's topic.
+    Topic,
+    /// Of a person: what they gave, not what they received.
+    Gave,
+    /// The same, by the hour of the day.
+    GaveHour,
+    /// The same, by the day of the week.
+    GaveWeekday,
+}
+
+/// Cut, code and kind of a count, in one number: rows of one cut and code lie together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowKey(u32);
+
+const KIND_BITS: u32 = 4;
+const CODE_BITS: u32 = 16;
+
+impl RowKey {
+    /// The key of a cut, its code and a kind.
+    pub fn new(cut: Cut, code: u16, kind: EngagementKind) -> Self {
+        Self((cut as u32) << (CODE_BITS + KIND_BITS) | u32::from(code) << KIND_BITS | kind.index() as u32)
+    }
+
+    /// The kind.
+    pub fn kind(self) -> EngagementKind {
+        let index = (self.0 & ((1 << KIND_BITS) - 1)) as usize;
+        EngagementKind::ALL.get(index).copied().unwrap_or(EngagementKind::Click)
+    }
+}
+
+/// One count of a [`Tally`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    /// What is counted.
+    pub key: RowKey,
+    /// The count.
+    pub count: Decayed,
+}
+
+/// Counts of one thing: only those that are not 0, ascending by key.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Vec<Row>);
+
+impl Tally {
+    /// Counts an event.
+    pub fn add(&mut self, key: RowKey, event: &EventWeight) {
+        let rows = &mut self.0;
+        let place = rows.partition_point(|row| row.key < key);
+        if rows.get(place).is_none_or(|row| row.key != key) {
+            // Most things never see another kind: room for an eighth more is enough.
+            rows.reserve_exact(1 + rows.len() / 8);
+            rows.insert(place, Row { key, count: Decayed::default() });
+        }
+        rows[place].count.add(event);
+    }
+
+    /// All rows, ascending by key.
+    pub fn rows(&self) -> &[Row] {
+        &self.0
+    }
+}
+
+/// The rows of one cut and code, one for each kind that occurred.
+pub fn rows_of(rows: &[Row], cut: Cut, code: u16) -> &[Row] {
+    let first = RowKey::new(cut, code, EngagementKind::ALL[0]);
+    let start = rows.partition_point(|row| row.key < first);
+    let count = rows[start..].iter().take_while(|row| row.key.0 >> KIND_BITS == first.0 >> KIND_BITS).count();
+    &rows[start..start + count]
+}
+
+/// A thing that engagements are counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TallyKind {
+    /// A person, as the author.
+    Author,
+    /// A person, as the one who engages.
+    Engager,
+    /// A post.
+    Post,
+    /// A topic.
+    Topic,
+    /// The community where the author is at home.
+    Community,
+    /// The post's language.
+    Language,
+    /// The country of who engages.
+    Country,
+}
+
+/// Shows every cut and code under which an event counts for a thing of a kind.
+pub fn cuts_of(kind: TallyKind, traits: &EventTraits, at: Millis, mut show: impl FnMut(Cut, u16)) {
+    let cell = traits.post.cell;
+    let form = match cell.form() {
+        Form::Original => 0,
+        Form::Reply => 1,
+        Form::Quote => 2,
+    };
+    let carries = match cell.carries() {
+        Carries::Text => 0,
+        Carries::Photo => 1,
+        Carries::Video => 2,
+    };
+    if kind == TallyKind::Engager {
+        let (hour, weekday) = hour_and_weekday(at);
+        show(Cut::Gave, 0);
+        show(Cut::GaveHour, hour);
+        show(Cut::GaveWeekday, weekday);
+        return;
+    }
+    show(Cut::Any, 0);
+    if matches!(kind, TallyKind::Author | TallyKind::Country) {
+        show(Cut::Form, form);
+    }
+    if matches!(kind, TallyKind::Author | TallyKind::Country | TallyKind::Topic) {
+        show(Cut::Carries, carries);
+    }
+    if matches!(kind, TallyKind::Author | TallyKind::Country) {
+        if cell.has_link() {
+            show(Cut::Link, 0);
+        }
+        if cell.is_long() {
+            show(Cut::Long, 0);
+        }
+    }
+    if matches!(kind, TallyKind::Post | TallyKind::Community) {
+        show(Cut::Follows, u16::from(traits.follows));
+    }
+    if kind == TallyKind::Post {
+        show(Cut::Habit, habit_code(traits.habit));
+    }
+    if matches!(kind, TallyKind::Post | TallyKind::Author | TallyKind::Topic) && traits.country != 0 {
+        show(Cut::Country, traits.country);
+    }
+    if kind == TallyKind::Author && traits.post.topic != 0 {
+        show(Cut::Topic, traits.post.topic);
+    }
+}
+
+/// The code of a habit under [`Cut::Habit`].
+pub fn habit_code(habit: Habit) -> u16 {
+    habit as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_cut_lie_together_and_know_their_kinds() {
+        let mut tally = Tally::default();
+        let event = EventWeight::at(Millis(1_700_000_000_000));
+        let mut keys = Vec::new();
+        for cut in [Cut::Topic, Cut::Any, Cut::Country] {
+            for code in [0, 7, u16::MAX] {
+                for kind in [EngagementKind::Report, EngagementKind::Favorite] {
+                    tally.add(RowKey::new(cut, code, kind), &event);
+                    keys.push((cut, code, kind));
+                }
+            }
+        }
+        for (cut, code, kind) in keys {
+            let rows = rows_of(tally.rows(), cut, code);
+            assert_eq!(rows.len(), 2);
+            assert!(rows.iter().any(|row| row.key.kind() == kind && row.count.total() == 1));
+        }
+        assert!(rows_of(tally.rows(), Cut::Form, 0).is_empty());
+        assert!(rows_of(&[], Cut::Any, 0).is_empty());
+    }
+}

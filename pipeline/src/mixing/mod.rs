@@ -1,0 +1,12 @@
+//! Mixing different kinds of items into one timeline.
+
+pub mod filters;
+mod item;
+mod lift;
+pub mod selectors;
+pub mod sources;
+
+pub use item::{
+    AdSlot, Item, ItemKind, Offer, People, PeopleKind, Pill, PromptForm, PromptText, Reason, Shown, Thread,
+};
+pub use lift::{EachPost, SinglePosts, each_post, of_posts, single_posts};
