@@ -46,6 +46,14 @@ pub enum Error {
         /// What was expected and what was found.
         problem: String,
     },
+    /// A packed model is damaged, of another version, or was packed for something else than was asked.
+    #[error("{}: packed model: {problem}", file.display())]
+    Packed {
+        /// The packed file.
+        file: PathBuf,
+        /// What was expected, what was found, and what to do.
+        problem: String,
+    },
     /// A record is broken, or lacks something.
     #[error("{}: record {index} at byte {offset}: {problem}", file.display())]
     Record {
@@ -182,6 +190,7 @@ impl Error {
             Self::Weights { file, tensor, problem } => {
                 Self::Weights { file: file.clone(), tensor: tensor.clone(), problem: problem.clone() }
             }
+            Self::Packed { file, problem } => Self::Packed { file: file.clone(), problem: problem.clone() },
             Self::Record { file, index, offset, problem } => {
                 Self::Record { file: file.clone(), index: *index, offset: *offset, problem: problem.clone() }
             }

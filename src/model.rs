@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Case, ModelConfig, Task, Widths, widths_from_schema};
+use crate::config::{Case, ModelConfig, Task, Widths, read_text, widths_from_schema};
 use crate::weights::Weights;
 use crate::{Error, Result};
 
 /// A model that can be scored with. Opened once; a clone shares everything.
 ///
-/// A model on disk is a folder with `config.yaml`, `model.safetensors` and, optionally, `segdense.json` or `case.json`.
+/// A model on disk is a folder with `config.yaml`, `model.safetensors` and, optionally, `segdense.json` or `case.json`; or
+/// one file that [`crate::ScorerBuilder::pack`] made of such a folder.
 #[derive(Clone, Debug)]
 pub struct Model {
     inner: Arc<Inner>,
@@ -20,10 +21,18 @@ struct Inner {
     config: ModelConfig,
     widths: Widths,
     weights: Arc<Weights>,
+    texts: Texts,
+}
+
+/// The texts that a model was read from, where it was read.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    config: Option<String>,
+    schema: Option<String>,
 }
 
 impl Model {
-    /// Opens a model's folder.
+    /// Opens a model's folder, or a packed model's file.
     ///
     /// # Errors
     /// See [`ModelOptions::open`].
@@ -60,7 +69,49 @@ impl Model {
     pub fn new(config: ModelConfig, widths: Widths, weights: impl Into<Arc<Weights>>) -> Result<Self> {
         let weights = weights.into();
         weights.check(&config, widths)?;
-        Ok(Self { inner: Arc::new(Inner { config, widths, weights }) })
+        Ok(Self { inner: Arc::new(Inner { config, widths, weights, texts: Texts::default() }) })
+    }
+
+    fn with_texts(self, texts: Texts) -> Self {
+        let Inner { config, widths, weights, .. } = &*self.inner;
+        let (config, weights) = (config.clone(), Arc::clone(weights));
+        Self { inner: Arc::new(Inner { config, widths: *widths, weights, texts }) }
+    }
+
+    /// Opens a packed model's file without a copy: what processes have mapped so, they share.
+    ///
+    /// # Errors
+    /// See [`Weights::open_packed`].
+    ///
+    /// # Safety
+    /// Until the model and every scorer made of it are dropped, nothing may write to the file or shrink it: a write
+    /// changes scores after they were checked, reading past a shrunken end kills the process.
+    pub unsafe fn open_packed_shared(path: impl AsRef<Path>) -> Result<Self> {
+        // SAFETY: the caller's promise is the one that `open_packed_shared` asks for; the model owns the weights.
+        Ok(Self::of_packed(unsafe { Weights::open_packed_shared(path) }?))
+    }
+
+    /// A packed model from the bytes of its file; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// See [`Weights::open_packed`].
+    pub fn from_packed_bytes(name: impl Into<PathBuf>, bytes: &[u8]) -> Result<Self> {
+        Ok(Self::of_packed(Weights::packed_from_bytes(name, bytes)?))
+    }
+
+    /// Opening has held the weights against their configuration.
+    fn of_packed(weights: Weights) -> Self {
+        let (config, widths, texts) = match weights.packed() {
+            Some(packed) => {
+                let texts = Texts {
+                    config: Some(packed.config_text().to_owned()),
+                    schema: packed.schema().map(str::to_owned),
+                };
+                (packed.config().clone(), packed.widths(), texts)
+            }
+            None => unreachable!("a packed file's weights are packed"),
+        };
+        Self { inner: Arc::new(Inner { config, widths, weights: Arc::new(weights), texts }) }
     }
 
     /// A model with seeded weights.
@@ -88,6 +139,18 @@ impl Model {
     #[must_use]
     pub fn weights(&self) -> &Arc<Weights> {
         &self.inner.weights
+    }
+
+    /// The text of the configuration, where the model was read from one.
+    #[must_use]
+    pub fn config_text(&self) -> Option<&str> {
+        self.inner.texts.config.as_deref()
+    }
+
+    /// The text of the segdense schema, where the model came with one.
+    #[must_use]
+    pub fn schema_text(&self) -> Option<&str> {
+        self.inner.texts.schema.as_deref()
     }
 
     /// The predicted engagements, in the order of the configuration and of every output.
@@ -148,10 +211,14 @@ impl ModelOptions {
     /// # Errors
     /// See [`ModelConfig::read`].
     pub fn read_config(&self, folder: impl AsRef<Path>) -> Result<ModelConfig> {
-        ModelConfig::read(self.config.clone().unwrap_or_else(|| folder.as_ref().join("config.yaml")))
+        ModelConfig::read(self.config_path(folder.as_ref()))
     }
 
-    /// Opens the model. The widths come from those given, the segdense schema with the configuration's truncations,
+    fn config_path(&self, folder: &Path) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| folder.join("config.yaml"))
+    }
+
+    /// Opens the model: a folder, or a packed model's file, which has all parts in it. The widths come from those given, the segdense schema with the configuration's truncations,
     /// `case.json`, or else the weights; all that are there must agree.
     ///
     /// # Errors
@@ -159,7 +226,37 @@ impl ModelOptions {
     /// weights do not fit.
     pub fn open(&self, folder: impl AsRef<Path>) -> Result<Model> {
         let folder = folder.as_ref();
-        let config = self.read_config(folder)?;
+        if folder.is_file() {
+            return self.open_packed(folder);
+        }
+        let (config, text) = ModelConfig::read_with_text(&self.config_path(folder))?;
+        let schema = self.schema.clone().or_else(|| existing(folder, "segdense.json"));
+        let schema = schema.map(|path| read_text(&path, MAX_SCHEMA)).transpose()?;
+        let texts = Texts { config: Some(text), schema };
+        Ok(self.open_parts(folder, config)?.with_texts(texts))
+    }
+
+    fn open_packed(&self, file: &Path) -> Result<Model> {
+        let others = [
+            ("config", self.config.is_some()),
+            ("weights", self.weights.is_some()),
+            ("seed", self.seed.is_some()),
+        ];
+        if let Some((argument, _)) = others.into_iter().find(|(_, given)| *given) {
+            return Err(Error::Argument {
+                argument,
+                expected: "a model folder, whose parts can be replaced".into(),
+                found: format!("the packed model {}", file.display()),
+            });
+        }
+        let model = Model::of_packed(Weights::open_packed(file)?);
+        if let Some((name, a, b)) = self.widths.and_then(|widths| widths.difference(model.widths())) {
+            return Err(disagreement(Path::new("the given widths"), file, name, a, b));
+        }
+        Ok(model)
+    }
+
+    fn open_parts(&self, folder: &Path, config: ModelConfig) -> Result<Model> {
         let told = self.told_widths(folder, &config)?;
         if let Some(seed) = self.seed {
             let Some((_, widths)) = told else {
@@ -215,6 +312,9 @@ impl ModelOptions {
         Ok(told.into_iter().next())
     }
 }
+
+/// Most bytes of a schema that is kept for packing.
+const MAX_SCHEMA: u64 = 64 << 20;
 
 fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
     Some(folder.join(name)).filter(|path| path.exists())

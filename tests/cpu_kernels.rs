@@ -1,4 +1,7 @@
 //! Every CPU kernel forced in turn, on whole models. What this processor lacks is listed as ignored, with the reason.
+//!
+//! `cargo test --release --test cpu_kernels -- --ignored record_ranking` ranks 10,000 candidates in every precision and
+//! writes `benches/record/ranking.csv`.
 
 use std::path::PathBuf;
 
@@ -47,6 +50,11 @@ fn main() {
         bf16_ranks_as_f32_does();
         Ok(())
     }));
+    let record = Trial::test("record_ranking", || {
+        record_ranking();
+        Ok(())
+    });
+    trials.push(record.with_ignored_flag(true));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -114,17 +122,41 @@ fn score(scorer: &Scorer, model: &Model, inputs: &seeded::SeededInputs, candidat
     scores
 }
 
+/// Scores of the seeded production model, and the kernel that computed them.
+fn production_scores(candidates: usize, precision: Precision) -> (Vec<f32>, String) {
+    let (model, _) = Model::open_case(folder("production")).unwrap();
+    let inputs = seeded::inputs(model.widths(), candidates, SEED);
+    let builder = Scorer::builder(&model).backend(Backend::Cpu).precision(precision);
+    let scorer = builder.max_candidates(candidates).max_in_flight(1).build().unwrap();
+    (score(&scorer, &model, &inputs, candidates).scores, scorer.device().kernel.clone())
+}
+
+/// Seed of the candidates that are ranked.
+const SEED: u64 = 5;
+
+/// Ranks many candidates in every precision, and writes how far the rankings agree.
+fn record_ranking() {
+    const CANDIDATES: usize = 10_000;
+    let (exact, _) = production_scores(CANDIDATES, Precision::F32);
+    let mut text = "kernel,precision,against,candidates,seed,kendall_tau,top_50_overlap\n".to_owned();
+    for precision in [Precision::F32, Precision::Bf16, Precision::F16] {
+        let (scores, kernel) = production_scores(CANDIDATES, precision);
+        let (tau, overlap) = (kendall_tau(&exact, &scores), top_overlap(&exact, &scores, 50));
+        let kernel = kernel.split(' ').nth(1).unwrap_or_default();
+        text += &format!("{kernel},{precision},f32,{CANDIDATES},{SEED},{tau:.5},{overlap}\n");
+        assert!(tau >= 0.98 && overlap >= 45, "{precision}: Kendall tau {tau}, top-50 overlap {overlap}");
+    }
+    print!("{text}");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/record/ranking.csv");
+    std::fs::write(&path, text).unwrap();
+    println!("wrote {}", path.display());
+}
+
 /// Low precision must not change who is shown: the same order, nearly, and the same best fifty, nearly.
 fn bf16_ranks_as_f32_does() {
     const CANDIDATES: usize = 512;
-    let (model, _) = Model::open_case(folder("production")).unwrap();
-    let inputs = seeded::inputs(model.widths(), CANDIDATES, 5);
-    let run = |precision| {
-        let builder = Scorer::builder(&model).backend(Backend::Cpu).precision(precision);
-        let scorer = builder.max_candidates(CANDIDATES).max_in_flight(1).build().unwrap();
-        score(&scorer, &model, &inputs, CANDIDATES).scores
-    };
-    let (exact, rounded) = (run(Precision::F32), run(Precision::Bf16));
+    let (exact, _) = production_scores(CANDIDATES, Precision::F32);
+    let (rounded, _) = production_scores(CANDIDATES, Precision::Bf16);
     let (tau, overlap) = (kendall_tau(&exact, &rounded), top_overlap(&exact, &rounded, 50));
     println!("bf16 against f32, {CANDIDATES} candidates: Kendall tau {tau:.4}, top-50 overlap {overlap}");
     // bf16 keeps 8 bits: scores move by about 1 % of their spread, so that about 1 pair in 200 changes places.

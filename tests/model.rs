@@ -7,7 +7,7 @@ use std::time::Instant;
 use maskrank::config::{Case, EMBEDDINGS, ModelConfig, Widths};
 use maskrank::plan::{Folding, Plan, Step};
 use maskrank::weights::{Kind, Weights, expected, seeded};
-use maskrank::{Architecture, Model};
+use maskrank::{Architecture, Model, Split};
 
 const STORED: [&str; 5] = ["tiny-parallel", "ragged-input-norm", "serial", "share-partial", "share-none"];
 
@@ -93,6 +93,42 @@ fn the_architecture_counts_what_the_plan_counts() {
         let planned: f64 = planned.map(|step| plan.step_cost(step).flops).sum();
         let architecture = Architecture::new(model.config(), model.widths()).unwrap();
         assert_eq!(architecture.flops(), planned, "{name}");
+    }
+}
+
+#[test]
+fn a_split_orders_x_and_moves_work_from_candidates_to_requests() {
+    let (model, _) = Model::open_case(golden("production")).unwrap();
+    let build = |split: &Split, align| {
+        Plan::build_for(model.config(), model.widths(), model.weights(), align, Folding::Weights, split)
+    };
+    let plain = build(&Split::default(), 32);
+    assert_eq!((plain.reuse.as_ref(), plain.cost().request_flops), (None, 0.0));
+    for (split, align, normed, once) in [
+        // 400 columns of embeddings are 12 whole groups of 32, and 6 of 64.
+        (Split::user_embeddings(), 32, 0, 384),
+        (Split::user_embeddings(), 64, 0, 384),
+        (Split { continuous: vec![0..500, 700..1000], ..Split::default() }, 64, 768, 768),
+        (Split { continuous: vec![0..31], ..Split::default() }, 32, 0, 0),
+    ] {
+        let plan = build(&split, align);
+        let (x, whole) = (plan.featurize().output, build(&Split::default(), align));
+        assert_eq!(
+            plan.reuse.as_ref().map_or((0, 0), |r| (r.normed, r.columns())),
+            (normed, once),
+            "{split:?}"
+        );
+        assert_eq!(plan.padded(x), whole.padded(whole.featurize().output), "no product gets longer");
+        let (cost, before) = (plan.cost(), whole.cost());
+        assert_eq!(cost.request_flops, 2.0 * 4096.0 * once as f64, "{split:?}: four aggregations");
+        assert_eq!(cost.flops + cost.request_flops, before.flops, "{split:?}: nothing is lost or doubled");
+        let Some(reuse) = &plan.reuse else { continue };
+        let mut seen = reuse.order.clone();
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..model.widths().input_dim()), "every feature has one column");
+        let values: Vec<usize> = (1..=model.widths().input_dim()).collect();
+        let columns: Vec<usize> = reuse.order.iter().map(|feature| feature + 1).collect();
+        assert_eq!(plan.arrange(x, &values), columns);
     }
 }
 

@@ -4,6 +4,7 @@ mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod listing;
+pub(crate) mod packing;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
@@ -143,12 +144,16 @@ pub(crate) fn folding(precision: Precision) -> Folding {
 
 /// Builds an executor on a named backend; never on another.
 pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Result<Arc<dyn Executor>> {
+    let packed = model.weights().packed_shared();
+    if let Some(packed) = packed {
+        packing::check(model, packed, backend, options)?;
+    }
     let folding = folding(options.precision);
     let plan = |align, split| {
         Plan::build_for(model.config(), model.widths(), model.weights(), align, folding, split)
     };
     match backend {
-        Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN, &options.split), options),
+        Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN, &options.split), options, packed),
         // Their featurization writes `x` in the model's order, so nothing is computed once a request there.
         #[cfg(feature = "cuda")]
         Backend::Cuda => cuda::build(&plan(cuda::ALIGN, &Split::default()), options),

@@ -20,6 +20,7 @@ pub use schema::widths_from_schema;
 pub use widths::{EMBEDDINGS, Widths};
 
 pub(crate) use field::MAX_WIDTH;
+pub(crate) use file::read_text;
 pub(crate) use near::{shown, suggestion};
 pub(crate) use numbers::{parse_numbers, read_numbers};
 

@@ -24,8 +24,13 @@ impl ModelConfig {
     /// The file cannot be read, or is not YAML within the reader's bounds; a field of `model` is unknown, missing, of
     /// the wrong kind, or not supported; a variable in a used value is not set. The error names the field.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        Self::from_yaml(&read_text(path, document::MAX_BYTES)?, path)
+        Ok(Self::read_with_text(path.as_ref())?.0)
+    }
+
+    /// The configuration, and the text that it was read from.
+    pub(crate) fn read_with_text(path: &Path) -> Result<(Self, String)> {
+        let text = read_text(path, document::MAX_BYTES)?;
+        Ok((Self::from_yaml(&text, path)?, text))
     }
 
     /// The production model's training configuration, as text: the Heavy Ranker's, with the released schema's names. Its

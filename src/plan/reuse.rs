@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 use crate::batch::Split;
 use crate::config::Widths;
+use crate::weights::packed::folded;
 
 use super::{GemmGroup, Norm, Plan, View};
 
@@ -110,15 +111,21 @@ impl Plan {
         self.reuse.as_ref().filter(|_| input.buffer == x.buffer && input.first == x.first)
     }
 
-    /// The constants of a product that reuses; `round` is what packing does to a weight.
-    ///
-    /// # Panics
-    /// When the product does not start with such columns: [`Plan::reuse_of`] is `None`.
+    /// The constants of a product that reuses, ([`Plan::reuse_of`]); `round` is what packing does to a weight. None
+    /// where the product does not reuse, or was packed for a kernel without them.
     #[must_use]
-    pub fn reuse_constants(&self, group: &GemmGroup, round: impl Fn(f64) -> f64 + Sync) -> ReuseConstants {
-        let reuse = self.reuse_of(group.input).expect("a product over x in a plan with reuse");
+    pub fn reuse_constants(
+        &self,
+        group: &GemmGroup,
+        round: impl Fn(f64) -> f64 + Sync,
+    ) -> Option<ReuseConstants> {
+        let reuse = self.reuse_of(group.input)?;
         let features = &reuse.order[..reuse.normed];
         let linear = &group.linear;
+        if !linear.has_rows() {
+            let (center, shift) = (linear.stored(folded::CENTER)?, linear.stored(folded::SHIFT)?);
+            return Some(ReuseConstants { center, shift });
+        }
         let (center, shift) = (0..linear.out_features)
             .into_par_iter()
             .map_init(
@@ -133,6 +140,6 @@ impl Plan {
                 },
             )
             .unzip();
-        ReuseConstants { center, shift }
+        Some(ReuseConstants { center, shift })
     }
 }

@@ -134,9 +134,23 @@ impl ScorerBuilder {
         })
     }
 
+    /// Writes the model packed for this builder's backend ([`Backend::Auto`]: the CPU), precision, split and, on the
+    /// CPU, kernel: one file that [`Model::open`] takes in the folder's place, with scores of the same bits.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a model that was not opened from a folder, or a split that does not fit it;
+    /// [`Error::Unsupported`] for a precision that cannot be packed; the file cannot be written.
+    pub fn pack(self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        self.options.split.check(self.model.widths())?;
+        backend::packing::pack(self.backend, &self.model, &self.options, path.as_ref())
+    }
+
     fn executor(&self) -> Result<(Arc<dyn Executor>, Vec<PassedOver>)> {
-        if self.backend != Backend::Auto {
-            return Ok((backend::build(self.backend, &self.model, &self.options)?, Vec::new()));
+        // A packed model runs where it was packed for.
+        let packed = backend::packing::backend_of(&self.model).filter(|_| self.backend == Backend::Auto);
+        let backend = packed.unwrap_or(self.backend);
+        if backend != Backend::Auto {
+            return Ok((backend::build(backend, &self.model, &self.options)?, Vec::new()));
         }
         let mut passed_over = Vec::new();
         for backend in [Backend::Cuda, Backend::Wgpu] {

@@ -18,21 +18,26 @@ impl Weights {
     /// # Errors
     /// Names the tensor, the expected shape with the names of its dimensions, and what was found.
     pub fn check(&self, config: &ModelConfig, widths: Widths) -> Result<()> {
-        let expected = layout::expected(config, widths)?;
-        self.check_names(&expected)?;
+        self.check_all(&layout::expected(config, widths)?, |_| false)
+    }
+
+    /// Checks exactly these tensors; `known` tells the names of those that were checked elsewhere.
+    pub(super) fn check_all(&self, expected: &[ExpectedTensor], known: impl Fn(&str) -> bool) -> Result<()> {
+        self.check_names(expected, known)?;
         expected.iter().try_for_each(|tensor| self.check_form(tensor))?;
         let failed = expected.par_iter().map(|tensor| self.check_values(tensor)).find_first(Result::is_err);
         failed.unwrap_or(Ok(()))?;
-        self.check_clamp(&expected)
+        self.check_clamp(expected)
     }
 
     fn wrong(&self, tensor: &str, problem: impl Into<String>) -> Error {
         Error::weights(&self.file, tensor, problem)
     }
 
-    fn check_names(&self, expected: &[ExpectedTensor]) -> Result<()> {
+    fn check_names(&self, expected: &[ExpectedTensor], is_known: impl Fn(&str) -> bool) -> Result<()> {
         let known: std::collections::HashSet<&str> = expected.iter().map(|t| t.name.as_str()).collect();
-        let mut unknown: Vec<&str> = self.names().filter(|name| !known.contains(name)).collect();
+        let mut unknown: Vec<&str> =
+            self.names().filter(|name| !known.contains(name) && !is_known(name)).collect();
         unknown.sort_unstable();
         let missing = || expected.iter().filter(|t| !t.kind.is_optional() && self.find(&t.name).is_none());
         if let Some(tensor) = missing().next() {

@@ -113,7 +113,7 @@ impl Weights {
 
     /// The same tensors under one more name for messages; used where a fresh layout needs no second parse.
     pub(super) fn from_parts(file: PathBuf, bytes: Vec<u8>, tensors: HashMap<String, Entry>) -> Self {
-        Self { file, bytes: Storage::Owned(bytes), tensors }
+        Self { file, bytes: Storage::Owned(bytes), tensors, packed: None }
     }
 
     /// Writes the file: all of it or none, under a temporary name that is then renamed.
@@ -121,21 +121,25 @@ impl Weights {
     /// # Errors
     /// The folder cannot be written to, or the disk is full; no partial file is left behind.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let Some(name) = path.file_name() else {
-            return Err(Error::io("write", path, std::io::ErrorKind::InvalidFilename.into()));
-        };
-        let mut temporary = name.to_owned();
-        temporary.push(format!(".{}.partial", std::process::id()));
-        let temporary = path.with_file_name(temporary);
-        let written = File::create(&temporary).and_then(|mut file| {
-            file.write_all(&self.bytes)?;
-            file.sync_all()
-        });
-        written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
-            // The error that matters is the one that led here.
-            let _ = fs::remove_file(&temporary);
-            Error::io("write", path, source)
-        })
+        write_whole(path.as_ref(), |file| file.write_all(&self.bytes))
     }
+}
+
+/// Writes a file under a temporary name that is then renamed.
+pub(super) fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::io("write", path, std::io::ErrorKind::InvalidFilename.into()));
+    };
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.partial", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let written = File::create(&temporary).and_then(|mut file| {
+        write(&mut file)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
+        // The error that matters is the one that led here.
+        let _ = fs::remove_file(&temporary);
+        Error::io("write", path, source)
+    })
 }

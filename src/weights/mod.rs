@@ -8,6 +8,8 @@ mod encode;
 mod header;
 mod layout;
 pub(crate) mod names;
+pub mod packed;
+pub(crate) mod round;
 pub mod seeded;
 mod storage;
 mod tensor;
@@ -15,6 +17,7 @@ mod widths;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use encode::NamedTensor;
 pub use layout::{Dim, ExpectedTensor, Kind, expected};
@@ -31,6 +34,7 @@ pub struct Weights {
     file: PathBuf,
     bytes: Storage,
     tensors: HashMap<String, Entry>,
+    packed: Option<Arc<packed::Packed>>,
 }
 
 impl Weights {
@@ -69,7 +73,7 @@ impl Weights {
 
     fn parse(file: PathBuf, bytes: Storage) -> Result<Self> {
         let tensors = header::parse(&bytes, &file)?.into_iter().collect();
-        Ok(Self { file, bytes, tensors })
+        Ok(Self { file, bytes, tensors, packed: None })
     }
 
     /// The file that the weights came from, or what stands for it.

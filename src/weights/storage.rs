@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use memmap2::{Mmap, MmapMut};
+use rayon::prelude::*;
 
 use crate::{Error, Result};
 
@@ -16,6 +17,12 @@ use crate::{Error, Result};
 pub(super) enum Storage {
     Mapped(Mmap),
     Owned(Vec<u8>),
+    /// Some of an anonymous mapping: where a huge page begins.
+    Anonymous {
+        map: Mmap,
+        start: usize,
+        len: usize,
+    },
 }
 
 impl std::ops::Deref for Storage {
@@ -25,6 +32,7 @@ impl std::ops::Deref for Storage {
         match self {
             Self::Mapped(map) => map,
             Self::Owned(bytes) => bytes,
+            Self::Anonymous { map, start, len } => &map[*start..*start + *len],
         }
     }
 }
@@ -52,8 +60,84 @@ impl Storage {
     }
 }
 
+/// Bytes of a huge page on x86-64 and most of AArch64.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Zeroed memory that starts at a huge page where there is one to fill: matrices are streamed whole, and with small
+/// pages every few lines would touch another one.
+fn anonymous(len: usize, path: &Path) -> Result<(MmapMut, usize)> {
+    let failed = |source| Error::io("map", path, source);
+    let huge = len >= HUGE_PAGE;
+    let room = if huge { len.checked_add(HUGE_PAGE) } else { Some(len.max(1)) };
+    let map =
+        MmapMut::map_anon(room.ok_or_else(|| failed(io::ErrorKind::OutOfMemory.into()))?).map_err(failed)?;
+    let start = if huge { map.as_ptr().align_offset(HUGE_PAGE) } else { 0 };
+    #[cfg(target_os = "linux")]
+    if huge {
+        // Advice: small pages work too.
+        let _refused = map.advise(memmap2::Advice::HugePage);
+    }
+    Ok((map, start))
+}
+
+impl Storage {
+    /// A copy at the start of a page.
+    pub(super) fn aligned(bytes: &[u8], path: &Path) -> Result<Self> {
+        let (mut map, start) = anonymous(bytes.len(), path)?;
+        map[start..start + bytes.len()].copy_from_slice(bytes);
+        let map = map.make_read_only().map_err(|source| Error::io("map", path, source))?;
+        Ok(Self::Anonymous { map, start, len: bytes.len() })
+    }
+}
+
+/// Some bytes of a file, which has been seen to be as long.
+pub(super) fn read_at(file: &File, offset: u64, len: usize, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    fill(file, &mut bytes, offset).map_err(|source| Error::io("read", path, source))?;
+    Ok(bytes)
+}
+
+/// A private copy of some bytes of a file, and what `sum` makes of each of its chunks while they are in cache. Taken on
+/// the ambient pool.
+pub(super) fn copy_at(
+    file: &File,
+    offset: u64,
+    len: usize,
+    path: &Path,
+    chunk: usize,
+    sum: fn(&[u8]) -> u64,
+) -> Result<(Storage, Vec<u64>)> {
+    let (mut map, start) = anonymous(len, path)?;
+    let chunks = map[start..start + len].par_chunks_mut(chunk).enumerate();
+    let sums: io::Result<Vec<u64>> = chunks
+        .map(|(index, into)| {
+            fill(file, into, offset + (index * chunk) as u64)?;
+            Ok(sum(into))
+        })
+        .collect();
+    let sums = sums.map_err(|source| Error::io("read", path, source))?;
+    let map = map.make_read_only().map_err(|source| Error::io("map", path, source))?;
+    Ok((Storage::Anonymous { map, start, len }, sums))
+}
+
+#[cfg(unix)]
+fn fill(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
+}
+
+#[cfg(windows)]
+fn fill(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !into.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, into, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => (into, offset) = (&mut into[read..], offset + read as u64),
+        }
+    }
+    Ok(())
+}
+
 /// Opens a regular, non-empty file, and tells its length at this moment.
-fn open(path: &Path) -> Result<(File, u64)> {
+pub(super) fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |source| Error::io("open", path, source);
     let refuse = |found: &str| {
         Err(Error::weights(path, "header", format!("expected a regular, non-empty file, found {found}")))

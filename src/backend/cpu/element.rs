@@ -6,12 +6,13 @@
 use half::{bf16, f16};
 
 use super::isa::Isa;
+use crate::weights::round::{bf16_of, f16_of};
 
 /// Bytes of a panel's line and of a cache line.
 pub(super) const LINE_BYTES: usize = 64;
 
 /// A storage type.
-pub(super) trait Element: Copy + Default + Send + Sync + 'static {
+pub(super) trait Element: bytemuck::Pod + Default + Send + Sync {
     /// Values that fill a line.
     const LINE: usize = LINE_BYTES / size_of::<Self>();
 
@@ -43,7 +44,7 @@ impl Element for f32 {
 
 impl Element for bf16 {
     fn from_f64(value: f64) -> Self {
-        Self::from_bits(bf16_bits(round_to_odd(value)))
+        bf16_of(value)
     }
 
     #[inline(always)]
@@ -59,7 +60,7 @@ impl Element for bf16 {
 
 impl Element for f16 {
     fn from_f64(value: f64) -> Self {
-        Self::from_f32_const(round_to_odd(value))
+        f16_of(value)
     }
 
     #[inline(always)]
@@ -82,34 +83,9 @@ pub(super) fn bf16_bits(value: f32) -> u16 {
     (if value.is_nan() { quiet } else { rounded }) as u16
 }
 
-/// f64 to f32 by truncation, the last bit set where anything was cut off. Rounding the result once more, to a type
-/// at least two bits narrower, gives what rounding the f64 at once would give.
-fn round_to_odd(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) == value || !nearest.is_finite() && !value.is_finite() || value.is_nan() {
-        return nearest;
-    }
-    let away = f64::from(nearest).abs() > value.abs();
-    let bits = nearest.to_bits();
-    f32::from_bits(if away { (bits - 1) | 1 } else { bits | 1 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn f64_rounds_once() {
-        // 1 + 2⁻⁸ is half way between two bf16; the tail of 2⁻⁴⁰ must push it up, which rounding through f32 loses.
-        let tie = 1.0 + 2f64.powi(-8);
-        assert_eq!(<bf16 as Element>::from_f64(tie).to_f32(), 1.0);
-        assert_eq!(<bf16 as Element>::from_f64(tie + 2f64.powi(-40)).to_f32(), 1.0 + 2f32.powi(-7));
-        assert_eq!(<bf16 as Element>::from_f64(-tie - 2f64.powi(-40)).to_f32(), -1.0 - 2f32.powi(-7));
-        assert_eq!(<bf16 as Element>::from_f64(1e300), bf16::INFINITY);
-        let tie = 1.0 + 2f64.powi(-11);
-        assert_eq!(<f16 as Element>::from_f64(tie).to_f32(), 1.0);
-        assert_eq!(<f16 as Element>::from_f64(tie + 2f64.powi(-40)).to_f32(), 1.0 + 2f32.powi(-10));
-    }
 
     #[test]
     fn bf16_bits_are_those_of_half() {

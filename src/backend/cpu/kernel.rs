@@ -34,6 +34,15 @@ impl CpuKernel {
         }
     }
 
+    /// The order of weights that it reads: files packed for one kernel serve every kernel of the same layout.
+    #[must_use]
+    pub fn layout(self) -> &'static str {
+        match self {
+            Self::Amx | Self::Avx512Bf16 => super::micro::PAIRS,
+            _ => super::micro::COLUMNS,
+        }
+    }
+
     /// Whether it computes a precision.
     #[must_use]
     pub fn supports(self, precision: Precision) -> bool {

@@ -4,9 +4,11 @@
 //! new page, and hardware prefetch stops at a page's end.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use memmap2::MmapMut;
 
+use crate::weights::packed::Packed;
 use crate::{Backend, Error, Result};
 
 /// Bytes of a huge page on x86-64 and most of AArch64.
@@ -53,6 +55,40 @@ impl<E: Copy> Arena<E> {
     pub(super) fn as_mut_slice(&mut self) -> &mut [E] {
         // SAFETY: as above, and `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.map.as_mut_ptr().add(self.offset).cast(), self.len) }
+    }
+}
+
+/// A program's weights: packed here, or as they lie in a packed file.
+pub(super) enum Strips<E> {
+    Own(Arena<E>),
+    Packed(Arc<Packed>),
+}
+
+impl<E: bytemuck::Pod> Strips<E> {
+    /// The payload of a packed file, when it is of `len` elements.
+    ///
+    /// # Errors
+    /// It is of another size.
+    pub(super) fn of_packed(packed: &Arc<Packed>, len: usize) -> Result<Self> {
+        let found = packed.payload().len();
+        if len.checked_mul(size_of::<E>()) != Some(found) {
+            return Err(Error::Unsupported {
+                backend: Backend::Cpu,
+                what: format!(
+                    "a packed model of {found} bytes of weights, where {len} weights are called for"
+                ),
+            });
+        }
+        Ok(Self::Packed(Arc::clone(packed)))
+    }
+
+    /// All strips.
+    pub(super) fn as_slice(&self) -> &[E] {
+        match self {
+            Self::Own(arena) => arena.as_slice(),
+            // Starts at a page, and the length was compared: never a panic.
+            Self::Packed(packed) => bytemuck::cast_slice(packed.payload()),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod memory;
 mod micro;
 mod norm;
 mod pack;
+mod packing;
 mod panel;
 mod program;
 mod scratch;
@@ -28,78 +29,69 @@ mod tests;
 use std::ops::Range;
 use std::sync::Arc;
 
-use half::{bf16, f16};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use kernel::CpuKernel;
+pub(super) use packing::pack;
 
 use crate::plan::Plan;
+use crate::weights::packed::{Packed, ROWS};
 use crate::{Backend, Error, Precision, Result};
 
-use self::element::Element;
-use self::isa::Portable;
 use self::lane::CpuLane;
-use self::micro::{F32, F32Tile, Kernel, PANEL};
+use self::micro::{Kernel, PANEL};
+use self::packing::{WithKernel, with_kernel};
 use self::program::Program;
 use super::{Device, Entry, Executor, Lane, Listing, Options};
 
 /// Column alignment of a plan for this backend.
 pub(super) const ALIGN: usize = micro::STRIP;
 
-/// Packs a plan's weights for the best kernel that computes the precision here, or for the one that is named.
+/// Packs a plan's weights for the best kernel that computes the precision here, or for the one that is named; weights of
+/// a packed file are used as they lie.
 ///
 /// # Errors
 /// A precision that this backend does not offer; a named kernel that does not compute it or cannot run here; no
 /// memory; a thread pool that cannot start.
-pub(super) fn build(plan: &Plan, options: &Options) -> Result<Arc<dyn Executor>> {
-    let (kernel, name) = kernel::choose(options.precision, options.cpu_kernel)?;
-    #[cfg(target_arch = "x86_64")]
-    {
-        let gone = || Error::BackendUnavailable { backend: Backend::Cpu, reason: name.clone() };
-        match kernel {
-            CpuKernel::Amx => {
-                let kernel = micro::AmxBf16::detect().map_err(|_| gone())?;
-                return executor(plan, options, kernel, &name);
-            }
-            CpuKernel::Avx512Bf16 => {
-                let kernel = micro::DotBf16(isa::Avx512Bf16::detect().ok_or_else(gone)?);
-                return executor(plan, options, kernel, &name);
-            }
-            CpuKernel::Avx512 => {
-                return f32_arithmetic(plan, options, isa::Avx512::detect().ok_or_else(gone)?, &name);
-            }
-            CpuKernel::Avx2 => {
-                return f32_arithmetic(plan, options, isa::Avx2::detect().ok_or_else(gone)?, &name);
-            }
-            CpuKernel::Portable => {}
-        }
-    }
-    let _ = kernel;
-    f32_arithmetic(plan, options, Portable, &name)
-}
-
-fn f32_arithmetic<I: F32Tile>(
+pub(super) fn build(
     plan: &Plan,
     options: &Options,
-    isa: I,
-    name: &str,
+    packed: Option<&Arc<Packed>>,
 ) -> Result<Arc<dyn Executor>> {
-    fn of<I: F32Tile, E: Element>(
-        plan: &Plan,
-        options: &Options,
-        isa: I,
-        name: &str,
-    ) -> Result<Arc<dyn Executor>> {
-        executor(plan, options, F32::<I, E>::new(isa), name)
-    }
-    match options.precision {
-        Precision::Bf16 => of::<I, bf16>(plan, options, isa, name),
-        Precision::F16 => of::<I, f16>(plan, options, isa, name),
-        _ => of::<I, f32>(plan, options, isa, name),
+    let (kernel, name) = kernel::choose(options.precision, options.cpu_kernel)?;
+    with_kernel(kernel, options.precision, plan, Build { options, name, packed })?
+}
+
+/// Builds an executor.
+struct Build<'a> {
+    options: &'a Options,
+    name: String,
+    packed: Option<&'a Arc<Packed>>,
+}
+
+impl WithKernel for Build<'_> {
+    type Output = Result<Arc<dyn Executor>>;
+
+    fn run<K: Kernel>(self, plan: &Plan, kernel: Option<K>) -> Self::Output {
+        let Some(kernel) = kernel else {
+            return Err(Error::BackendUnavailable { backend: Backend::Cpu, reason: self.name });
+        };
+        // Plain rows are packed like any other weights.
+        let packed = self.packed.filter(|packed| packed.layout() != ROWS);
+        if let Some(packed) = packed {
+            packing::check_layout::<K>(packed.layout(), &self.name, self.options.precision)?;
+        }
+        executor(plan, self.options, kernel, &self.name, packed)
     }
 }
 
-fn executor<K: Kernel>(plan: &Plan, options: &Options, kernel: K, name: &str) -> Result<Arc<dyn Executor>> {
+fn executor<K: Kernel>(
+    plan: &Plan,
+    options: &Options,
+    kernel: K,
+    name: &str,
+    packed: Option<&Arc<Packed>>,
+) -> Result<Arc<dyn Executor>> {
     let pool = match options.threads {
         0 | 1 => None,
         threads => {
@@ -112,8 +104,8 @@ fn executor<K: Kernel>(plan: &Plan, options: &Options, kernel: K, name: &str) ->
         }
     };
     let program = match &pool {
-        Some(pool) => pool.install(|| Program::new(plan, &options.split)),
-        None => Program::new(plan, &options.split),
+        Some(pool) => pool.install(|| Program::new(plan, &options.split, packed)),
+        None => Program::new(plan, &options.split, packed),
     }?;
     let device = Device { backend: Backend::Cpu, name: processor_name(), kernel: name.to_owned() };
     let single = options.threads == 1;

@@ -2,14 +2,31 @@
 
 use rayon::prelude::*;
 
-use crate::plan::{GemmGroup, Plan};
+use crate::Result;
+use crate::plan::{GemmGroup, Plan, Step};
 
 use super::element::Element;
+use super::memory::Arena;
 use super::micro::{Kernel, STRIP};
 
 /// Elements that a group's strips take.
 pub(super) fn packed_len(plan: &Plan, group: &GemmGroup) -> usize {
     plan.padded(group.output) * plan.padded(group.input)
+}
+
+/// Packs all groups of a plan, `len` elements.
+pub(super) fn pack_plan<K: Kernel>(plan: &Plan, len: usize) -> Result<Arena<K::Stored>> {
+    let mut weights = Arena::new(len)?;
+    let mut rest = weights.as_mut_slice();
+    for step in &plan.steps {
+        let Step::Gemm(groups) = step else { continue };
+        for group in groups {
+            let (own, others) = rest.split_at_mut(packed_len(plan, group));
+            pack_group::<K>(plan, group, own);
+            rest = others;
+        }
+    }
+    Ok(weights)
 }
 
 /// Packs one group, rounding each folded weight once. Rows and columns of padding hold zeros.

@@ -1,23 +1,25 @@
 //! A plan compiled for the CPU: operations with their operands' places, weights packed, norms and biases in f32.
 
+use std::sync::Arc;
+
 use crate::plan::{Affine, Epilogue, Norm, Plan, Step};
-use crate::{Backend, Error, Result};
+use crate::weights::packed::Packed;
+use crate::{Backend, Error, Result, Split};
 
 use super::element::Element;
 use super::featurize::Featurizer;
 use super::head::HeadOp;
 use super::isa::Portable;
 use super::layout::{Layout, Operand, Order};
-use super::memory::Arena;
+use super::memory::Strips;
 use super::micro::{Kernel, STRIP};
 use super::norm::RowNorm;
 use super::pack;
-use crate::Split;
 
 /// Everything that is fixed when an executor is built.
 pub(super) struct Program<K: Kernel> {
     /// All weights, group after group.
-    pub(super) weights: Arena<K::Stored>,
+    pub(super) weights: Strips<K::Stored>,
     pub(super) featurize: Featurizer,
     pub(super) norms: Vec<NormOp>,
     pub(super) gemms: Vec<GemmOp>,
@@ -97,7 +99,8 @@ pub(super) enum Task {
 }
 
 impl<K: Kernel> Program<K> {
-    pub(super) fn new(plan: &Plan, split: &Split) -> Result<Self> {
+    /// Packs the plan's weights, or takes those of a packed file as they lie.
+    pub(super) fn new(plan: &Plan, split: &Split, packed: Option<&Arc<Packed>>) -> Result<Self> {
         if !plan.align.is_multiple_of(STRIP) {
             return Err(Error::Argument {
                 argument: "plan.align",
@@ -142,16 +145,20 @@ impl<K: Kernel> Program<K> {
                         };
                         let (scale, bias) = group.linear.scale_and_bias();
                         let mut bias = bias.to_vec();
-                        let once = plan.reuse_of(group.input).map(|reuse| {
-                            let round =
-                                |w| f64::from(K::Stored::widen::<Portable>(&[K::Stored::from_f64(w); 16])[0]);
-                            let constants = plan.reuse_constants(group, round);
+                        let mut once = None;
+                        if let Some(reuse) = plan.reuse_of(group.input) {
+                            let constants = plan.reuse_constants(group, rounded::<K>).ok_or_else(|| {
+                                Error::Unsupported {
+                                    backend: Backend::Cpu,
+                                    what: format!("{} packed for another split", group.linear.name),
+                                }
+                            })?;
                             for (out, (bias, shift)) in bias.iter_mut().zip(&constants.shift).enumerate() {
                                 *bias += shift * scale.map_or(1.0, |scale| scale[out]);
                             }
                             let center = spread(&constants.center);
-                            Once { normed: reuse.normed, plain: reuse.plain, center }
-                        });
+                            once = Some(Once { normed: reuse.normed, plain: reuse.plain, center });
+                        }
                         let bias = spread(&bias);
                         let scale = scale.map_or_else(|| vec![1.0; columns], spread);
                         let epilogue = match &group.epilogue {
@@ -179,16 +186,10 @@ impl<K: Kernel> Program<K> {
             ops.push(of_step);
         }
 
-        let mut weights = Arena::new(len)?;
-        let mut rest = weights.as_mut_slice();
-        for step in &plan.steps {
-            let Step::Gemm(groups) = step else { continue };
-            for group in groups {
-                let (own, others) = rest.split_at_mut(pack::packed_len(plan, group));
-                pack::pack_group::<K>(plan, group, own);
-                rest = others;
-            }
-        }
+        let weights = match packed {
+            Some(packed) => Strips::of_packed(packed, len)?,
+            None => Strips::Own(pack::pack_plan::<K>(plan, len)?),
+        };
 
         let rounds = size_of::<K::Stored>() < size_of::<f32>();
         let widest = plan.buffers.iter().map(crate::plan::Buffer::columns).max().unwrap_or(STRIP);
@@ -204,6 +205,11 @@ impl<K: Kernel> Program<K> {
             reused: plan.reuse.as_ref().map_or(0, crate::plan::Reuse::columns),
         })
     }
+}
+
+/// What packing makes of a weight.
+pub(super) fn rounded<K: Kernel>(weight: f64) -> f64 {
+    K::Stored::widen::<Portable>(&[K::Stored::from_f64(weight); 16])[0].into()
 }
 
 impl Schedule {

@@ -4,10 +4,10 @@
 //! tile is contiguous, and a quad holds four neighbouring columns. Columns and K-entries that are padding of the
 //! views are zeros. Values are rounded once, from f64.
 
-use half::{bf16, f16};
 use rayon::prelude::*;
 
 use crate::plan::{GemmGroup, Plan, View};
+use crate::weights::round::{bf16_of, f16_of};
 
 use super::variants::{PANEL_N, Storage};
 
@@ -34,8 +34,8 @@ pub(crate) fn column_values(plan: &Plan, view: View) -> Vec<Option<usize>> {
 pub(crate) fn write(storage: Storage, value: f64, into: &mut [u8]) {
     match storage {
         Storage::F32 => into.copy_from_slice(&(value as f32).to_le_bytes()),
-        Storage::F16Native | Storage::F16Packed => into.copy_from_slice(&f16::from_f64(value).to_le_bytes()),
-        Storage::Bf16 => into.copy_from_slice(&bf16::from_f64(value).to_le_bytes()),
+        Storage::F16Native | Storage::F16Packed => into.copy_from_slice(&f16_of(value).to_le_bytes()),
+        Storage::Bf16 => into.copy_from_slice(&bf16_of(value).to_le_bytes()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::Outcome;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A model folder, or a configuration file (then with --widths)
+    /// A model folder, a packed model, or a configuration file (then with --widths)
     model: PathBuf,
     /// Widths of the inputs: continuous,binary,user_embedding,user_eng_embedding,author_embedding
     #[arg(long, value_parser = parse_widths)]
@@ -37,7 +37,7 @@ pub(crate) fn parse_widths(text: &str) -> Result<Widths, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let path = &arguments.model;
-    let (config, widths) = if path.is_dir() {
+    let (config, widths) = if path.is_dir() || maskrank::weights::packed::is_packed(path) {
         let model = Model::open(path)?;
         (model.config().clone(), model.widths())
     } else {

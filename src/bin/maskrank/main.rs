@@ -6,6 +6,7 @@ mod devices;
 mod golden;
 mod inspect;
 mod output;
+mod pack;
 mod random;
 mod score;
 mod select;
@@ -32,6 +33,8 @@ enum Command {
     Golden(golden::Arguments),
     /// Show a model's layers, shapes, parameters, FLOPs and bytes
     Inspect(inspect::Arguments),
+    /// Pack a model folder into one file for one backend and precision, which opens with no work
+    Pack(pack::Arguments),
     /// Write seeded weights for a configuration
     RandomWeights(random::WeightsArguments),
     /// Write random training records
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Score(arguments) => score::run(&arguments),
         Command::Golden(arguments) => golden::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
         Command::RandomWeights(arguments) => random::weights(&arguments),
         Command::RandomRecords(arguments) => random::records(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),

@@ -34,7 +34,7 @@ use stream::{Counts, Output};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A model folder
+    /// A model folder, or a packed model's file
     #[arg(long)]
     model: PathBuf,
     /// Files, read in this order: TFRecord of tf.Example, gzip or not; or tables, .parquet or .safetensors, with columns
@@ -192,7 +192,8 @@ fn schema_path(arguments: &Arguments, model: &Model) -> Result<PathBuf, Error> {
     let beside = arguments.model.join("segdense.json");
     match &arguments.schema {
         Some(path) => Ok(path.clone()),
-        None if beside.is_file() => Ok(beside),
+        // A packed model has its schema in it.
+        None if beside.is_file() || model.schema_text().is_some() => Ok(beside),
         None => Ok(model.config().records.schema_path()?.filter(|path| path.is_file()).unwrap_or(beside)),
     }
 }
@@ -211,6 +212,9 @@ fn settings(
     };
     let mut settings = BTreeMap::new();
     let mut set = |name: String, value: String| settings.insert(name, value);
+    if arguments.model.is_file() {
+        set("model".into(), stamp(&arguments.model));
+    }
     for name in ["config.yaml", "model.safetensors"] {
         let path = arguments.model.join(name);
         set(format!("model {name}"), stamp(&path));
@@ -239,14 +243,17 @@ fn input_before_position(records: &[PathBuf], position: Position) -> u64 {
 
 /// How a model's records are laid out: its schema, renames and truncations.
 pub(crate) fn layout(model: &Model, schema: &Path) -> Result<RecordLayout, Error> {
-    if !schema.is_file() {
-        return Err(Error::Argument {
-            argument: "schema",
-            expected: "a segdense.json in the model folder, or --schema FILE".into(),
-            found: format!("no {}", schema.display()),
-        });
-    }
-    let schema = Schema::open(schema)?;
+    let schema = match (schema.is_file(), model.schema_text()) {
+        (true, _) => Schema::open(schema)?,
+        (false, Some(text)) => Schema::parse(text.as_bytes(), schema)?,
+        (false, None) => {
+            return Err(Error::Argument {
+                argument: "schema",
+                expected: "a segdense.json in the model folder, or --schema FILE".into(),
+                found: format!("no {}", schema.display()),
+            });
+        }
+    };
     // Labels are for training: a record without them is scored all the same.
     let spec = LayoutSpec { labels: Vec::new(), ..model.config().records.layout_spec() };
     RecordLayout::new(&schema, &spec, model.widths())

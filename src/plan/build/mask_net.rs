@@ -6,52 +6,41 @@ use super::super::{Epilogue, Folding, GemmGroup, LayerNormGroup, Norm, Step, Vie
 use super::merge::merge;
 use super::{Affine, Builder, EPSILON, Value, gemm, layer_norm};
 
+/// Where a mask net stands in the model.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    /// Of its tensors' names.
+    pub(super) prefix: &'a str,
+    /// Of its buffers' names.
+    pub(super) scope: &'a str,
+    /// Guides every block, and is the first one's net.
+    pub(super) x: View,
+    /// Whether every reader of the output is a linear layer, so that the last norm's affine may be left to it.
+    pub(super) foldable: bool,
+    /// The buffer that the output goes to, where one is given.
+    pub(super) target: Option<usize>,
+}
+
 impl Builder {
-    /// A mask net guided by `x`, with its MLP. With `foldable` every reader of the output is a linear layer, so the
-    /// last norm's affine may be left to it. The output goes to the buffer `target` where one is given.
-    pub(super) fn mask_net(
-        &mut self,
-        prefix: &str,
-        scope: &str,
-        net: &MaskNet,
-        x: View,
-        foldable: bool,
-        target: Option<usize>,
-    ) -> (Vec<Step>, Value) {
-        let Some(mlp) = &net.mlp else { return self.mask_blocks(prefix, scope, net, x, foldable, target) };
+    /// A mask net with its MLP.
+    pub(super) fn mask_net(&mut self, site: Site<'_>, net: &MaskNet) -> (Vec<Step>, Value) {
+        let Some(mlp) = &net.mlp else { return self.mask_blocks(site, net) };
         // The MLP's first layer is linear, and it is the only reader of the blocks.
-        let (mut steps, value) = self.mask_blocks(prefix, scope, net, x, true, None);
-        let (rest, output) = self.mlp(&format!("{prefix}._dense_layers"), scope, mlp, &value, target);
+        let blocks = Site { foldable: true, target: None, ..site };
+        let (mut steps, value) = self.mask_blocks(blocks, net);
+        let prefix = format!("{}._dense_layers", site.prefix);
+        let (rest, output) = self.mlp(&prefix, site.scope, mlp, &value, site.target);
         steps.extend(rest);
         (steps, output)
     }
 
     /// A mask net's blocks alone.
-    pub(super) fn mask_blocks(
-        &mut self,
-        prefix: &str,
-        scope: &str,
-        net: &MaskNet,
-        x: View,
-        foldable: bool,
-        target: Option<usize>,
-    ) -> (Vec<Step>, Value) {
-        if net.use_parallel {
-            self.parallel(prefix, scope, net, x, foldable, target)
-        } else {
-            self.serial(prefix, scope, net, x, foldable, target)
-        }
+    pub(super) fn mask_blocks(&mut self, site: Site<'_>, net: &MaskNet) -> (Vec<Step>, Value) {
+        if net.use_parallel { self.parallel(site, net) } else { self.serial(site, net) }
     }
 
-    fn parallel(
-        &mut self,
-        prefix: &str,
-        scope: &str,
-        net: &MaskNet,
-        x: View,
-        foldable: bool,
-        target: Option<usize>,
-    ) -> (Vec<Step>, Value) {
+    fn parallel(&mut self, site: Site<'_>, net: &MaskNet) -> (Vec<Step>, Value) {
+        let Site { prefix, scope, x, foldable, target } = site;
         let mut lanes = Vec::new();
         let mut values: Vec<Value> = Vec::new();
         for (k, block) in net.mask_blocks.iter().enumerate() {
@@ -69,15 +58,8 @@ impl Builder {
         (merge(lanes), Value { view, pending })
     }
 
-    fn serial(
-        &mut self,
-        prefix: &str,
-        scope: &str,
-        net: &MaskNet,
-        x: View,
-        foldable: bool,
-        target: Option<usize>,
-    ) -> (Vec<Step>, Value) {
+    fn serial(&mut self, site: Site<'_>, net: &MaskNet) -> (Vec<Step>, Value) {
+        let Site { prefix, scope, x, foldable, target } = site;
         let mut steps = Vec::new();
         let mut value = Value { view: x, pending: None };
         for (k, block) in net.mask_blocks.iter().enumerate() {

@@ -12,12 +12,14 @@ use std::sync::Arc;
 
 use crate::batch::Split;
 use crate::config::{ModelConfig, Network, Sharing, Widths};
+use crate::weights::packed::folded;
 use crate::weights::{Weights, names};
 
 use super::{
     Affine, Buffer, Featurize, Folding, GemmGroup, Head, HeadTask, LayerNormGroup, Linear, Norm, Part, Plan,
     Reuse, Segment, Step, View,
 };
+use mask_net::Site;
 use merge::merge;
 
 /// PyTorch's epsilon, of every norm but the feature layer norm.
@@ -159,7 +161,7 @@ impl Builder {
         let input = Value { view: x, pending: None };
         match network {
             Network::Mlp(mlp) => self.mlp(prefix, scope, mlp, &input, target),
-            Network::MaskNet(net) => self.mask_net(prefix, scope, net, x, foldable, target),
+            Network::MaskNet(net) => self.mask_net(Site { prefix, scope, x, foldable, target }, net),
         }
     }
 
@@ -169,7 +171,9 @@ impl Builder {
         let (steps, last, head) = match &task.tower {
             Network::Mlp(mlp) => self.mlp_to_head(&prefix, "towers", mlp, input),
             Network::MaskNet(net) => {
-                let (mut steps, output) = self.mask_blocks(&prefix, "towers", net, input.view, true, None);
+                let site =
+                    Site { prefix: &prefix, scope: "towers", x: input.view, foldable: true, target: None };
+                let (mut steps, output) = self.mask_blocks(site, net);
                 match &net.mlp {
                     None => (steps, output.clone(), mlp::LastLayer::identity(&output)),
                     Some(mlp) => {
@@ -217,16 +221,23 @@ impl Builder {
     /// A folded linear layer that reads `input` and is followed by `batch_norm`.
     fn linear(&self, name: &str, input: &Value, batch_norm: Option<&Affine>) -> Linear {
         let weight_name = format!("{name}.weight");
-        let weight = self.weights.get(&weight_name);
-        let (out_features, in_features) = (weight.shape[0], weight.shape[1]);
-        let mut bias = self.weights.get(&format!("{name}.bias")).to_vec();
-        if let Some(affine) = &input.pending {
-            let mut row = vec![0.0; in_features];
-            for (out, b) in bias.iter_mut().enumerate() {
-                weight.read(out * in_features, &mut row);
-                *b += row.iter().zip(&affine.beta).map(|(w, beta)| w * beta).sum::<f64>();
+        let [out_features, in_features] = self.weights.matrix_shape(&weight_name);
+        let folded_bias = match self.weights.find(&weight_name) {
+            Some(weight) => {
+                let mut bias = self.weights.get(&format!("{name}.bias")).to_vec();
+                if let Some(affine) = &input.pending {
+                    let mut row = vec![0.0; in_features];
+                    for (out, b) in bias.iter_mut().enumerate() {
+                        weight.read(out * in_features, &mut row);
+                        *b += row.iter().zip(&affine.beta).map(|(w, beta)| w * beta).sum::<f64>();
+                    }
+                }
+                bias
             }
-        }
+            // Packed: the matrix is not among the tensors, what was made of it is.
+            None => self.weights.get(&folded::name(&weight_name, folded::BIAS)).to_vec(),
+        };
+        let mut bias = folded_bias.clone();
         if let Some(affine) = batch_norm {
             for ((b, gamma), beta) in bias.iter_mut().zip(&affine.gamma).zip(&affine.beta) {
                 *b = *b * gamma + beta;
@@ -241,6 +252,7 @@ impl Builder {
             out_features,
             in_features,
             bias,
+            folded_bias,
             weights: Arc::clone(&self.weights),
             row_scale,
             scale,

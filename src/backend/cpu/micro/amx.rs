@@ -115,6 +115,7 @@ impl Kernel for AmxBf16 {
     const PANELS: usize = 2;
     // 32 KiB of B.
     const CHUNK: usize = 1408;
+    const LAYOUT: &'static str = super::PAIRS;
 
     fn isa(self) -> Avx512Bf16 {
         self.0

@@ -22,6 +22,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod rows512;
 
 use std::marker::PhantomData;
 
@@ -37,6 +39,11 @@ use super::isa::Isa;
 pub(super) const PANEL: usize = 16;
 /// Output columns of a strip of weights; the plan's column alignment.
 pub(super) const STRIP: usize = 32;
+
+/// The layout of both bf16 kernels: pairs of K.
+pub(super) const PAIRS: &str = "strips-32-pairs";
+/// The layout of the f32 kernels: all 32 columns of a K, then the next K.
+pub(super) const COLUMNS: &str = "strips-32";
 
 /// Asks for a line of weights in L2; reads nothing.
 #[cfg(target_arch = "x86_64")]
@@ -88,6 +95,8 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
     const PANELS: usize;
     /// Most K columns of a call; chunks of B of this length stay in L1.
     const CHUNK: usize;
+    /// Name of the order of weights in a strip: kernels of one name read each other's packed files.
+    const LAYOUT: &'static str;
 
     /// The instruction set.
     fn isa(self) -> Self::Isa;
@@ -138,6 +147,7 @@ impl<I: F32Tile, E: Element> Kernel for F32<I, E> {
     const PANELS: usize = 1;
     // 32 KiB of B.
     const CHUNK: usize = 256;
+    const LAYOUT: &'static str = COLUMNS;
 
     fn isa(self) -> I {
         self.isa

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::super::layout::{Layout, Operand, Order, Place};
-use crate::Model;
 use crate::plan::{Epilogue, Folding, Plan, Step, View};
+use crate::{Model, Split};
 
 fn views(plan: &Plan, place: Place) -> (Vec<View>, View) {
     match &plan.steps[place.step] {
@@ -79,9 +79,14 @@ fn nothing_is_overwritten_before_it_is_read() {
     for name in ["tiny-parallel", "ragged-input-norm", "serial", "share-none", "share-partial", "production"]
     {
         let (model, _) = Model::open_case(golden.join(name)).unwrap();
-        for align in [32, 64] {
-            let plan = Plan::build(model.config(), model.widths(), model.weights(), align, Folding::Weights);
-            let all: usize = plan.buffers.iter().map(crate::plan::Buffer::columns).sum();
+        let once = Split { continuous: vec![0..model.widths().continuous / 2], ..Split::user_embeddings() };
+        for (align, split) in [(32, Split::default()), (64, Split::default()), (32, once)] {
+            let (config, widths, weights) = (model.config(), model.widths(), model.weights());
+            let plan = Plan::build_for(config, widths, weights, align, Folding::Weights, &split);
+            let buffers = plan.buffers.iter().map(crate::plan::Buffer::columns);
+            // Rows of requests lie beside, once as they are and once as what rounding cuts off.
+            let all: usize =
+                buffers.sum::<usize>() + 2 * plan.reuse.as_ref().map_or(0, |reuse| reuse.columns());
             let by_step = walk(&plan, Order::ByStep);
             let depth_first = walk(&plan, Order::DepthFirst);
             assert!(depth_first <= by_step && by_step <= all, "{name}: {depth_first} {by_step} {all}");
