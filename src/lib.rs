@@ -42,6 +42,9 @@ pub mod weights;
 #[doc(hidden)]
 pub use backend::wgpu_testing;
 
+#[doc(hidden)]
+pub use backend::StepClock;
+
 pub use architecture::{Architecture, Layer, LayerKind};
 pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};

@@ -1,6 +1,6 @@
 //! The funnel without the model: whole requests, and hydration of the features of 1,500 candidates.
 //!
-//! Ids: `request/for_you/u{users}_p{posts}` and `features/fill/n1500`. What is timed is `serve`, with a stand-in for the
+//! Ids: `request/for_you/u{users}_p{posts}`, `features/fill/n1500` and `retrieval/nearest/u{users}_p{posts}`. What is timed is `serve`, with a stand-in for the
 //! model that answers at once and an empty cache; and `FeaturePlan::fill` into a batch that is used again. Warm: the
 //! same world serves all iterations, with viewers in a fixed random order.
 
@@ -9,16 +9,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use criterion::{Criterion, criterion_group, criterion_main};
-use maskrank_pipeline::config::PipelineConfig;
+use maskrank_pipeline::config::{CommunitySearchConfig, PipelineConfig};
 use maskrank_pipeline::domain::stores::Stores;
 use maskrank_pipeline::domain::{
     Candidate, Clock, FeatureBatch, ManualClock, ModelInputs, PostCounts, Predictions, Query, RequestColumns,
     RequestFacts, ScorerClient, ScorerError, SourceKind, SuggestKind, Task, UserId,
 };
 use maskrank_pipeline::features::{FeaturePlan, Registry, families};
-use maskrank_pipeline::products::for_you;
 use maskrank_pipeline::sealed::Key;
+use maskrank_pipeline::sources::nearest;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
+use maskrank_pipeline::timeline::{Home, HomeParts};
 use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
 
 const USERS: u32 = 10_000;
@@ -58,7 +59,17 @@ fn requests(criterion: &mut Criterion) {
     let client = Arc::new(Silent(registry.request_columns(ModelInputs::PRODUCTION)));
     let mut config = PipelineConfig::default();
     config.fetch.cache.max_posts = 0;
-    let product = for_you(&config, &stores, registry, client, clock, &Key::new([0; 32])).expect("declared");
+    let parts = HomeParts {
+        stores,
+        ads: Arc::new([]),
+        registry,
+        client,
+        recommender: None,
+        clock,
+        key: Key::new([0; 32]),
+    };
+    let home = Home::new(config, parts).expect("declared");
+    let product = home.for_you();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     let served = runtime.block_on(product.serve(UserId(1), RequestFacts::default())).expect("served");
     assert!(served.0.missing.is_empty(), "{:?}", served.0.missing);
@@ -96,5 +107,33 @@ fn features(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, requests, features);
+/// The search for posts by communities. Its answer is checked first: of the exact best hundred it must give 95.
+fn retrieval(criterion: &mut Criterion) {
+    let (stores, clock) = world();
+    let limits = CommunitySearchConfig::default();
+    let exact = CommunitySearchConfig { max_posts_per_community: usize::MAX, ..limits.clone() };
+    let viewers = (1..=u64::from(USERS)).step_by(97).map(UserId);
+    let queries: Vec<_> = viewers.filter_map(|viewer| stores.embeddings.user_communities(viewer)).collect();
+    let index = &*stores.retrieval;
+    let (mut hits, mut wanted) = (0, 0);
+    for query in &queries {
+        let truth = nearest(index, &exact, clock.now(), query);
+        let Some((_, least)) = truth.get(99).or(truth.last()) else { continue };
+        // Equal cosines stand for each other; sums in another order differ by some roundings.
+        let found = nearest(index, &limits, clock.now(), query);
+        hits += found.iter().take(100).filter(|(_, cosine)| cosine + 16.0 * f32::EPSILON >= *least).count();
+        wanted += truth.len().min(100);
+    }
+    assert!(hits as f64 >= 0.95 * wanted as f64, "recall@100 is {hits} of {wanted}");
+    println!("recall@100 is {:.4} at the stated limits", hits as f64 / wanted.max(1) as f64);
+    let mut turn = 0;
+    criterion.bench_function(&format!("retrieval/nearest/u{USERS}_p{POSTS}"), |bencher| {
+        bencher.iter(|| {
+            turn = (turn + 1) % queries.len();
+            black_box(nearest(index, &limits, clock.now(), &queries[turn]))
+        });
+    });
+}
+
+criterion_group!(benches, requests, features, retrieval);
 criterion_main!(benches);

@@ -9,6 +9,7 @@
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod explain;
 pub mod features;
 pub mod filters;
 pub mod gates;

@@ -55,33 +55,16 @@ pub fn document(components: &[ComponentRow], families: &[FamilyRow]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::config::PipelineConfig;
-    use crate::domain::{ManualClock, ModelInputs};
-    use crate::features::{Registry, families};
-    use crate::products::for_you;
-    use crate::testing::{Answer, HashModel, MemoryStores, NOW};
+    use crate::testing::{Answer, MemoryStores, home};
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/COMPONENTS.md");
 
     #[test]
     fn the_document_lists_what_is_declared() {
-        let stores = MemoryStores::with_users([]).stores();
-        let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
-        let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
-        let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(
-            &PipelineConfig::default(),
-            &stores,
-            Arc::clone(&registry),
-            model,
-            clock,
-            &crate::sealed::Key::new([0; 32]),
-        )
-        .expect("declared");
-        let document = document(&product.components(), &registry.rows());
+        let (home, ..) = home(PipelineConfig::default(), &MemoryStores::with_users([]), &[], Answer::Rows);
+        let document = document(&home.components(), &home.parts().registry.rows());
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(FILE, &document).expect("the file can be written");
         }
@@ -96,20 +79,8 @@ mod tests {
 
     #[test]
     fn no_two_components_of_a_list_have_one_name() {
-        let stores = MemoryStores::with_users([]).stores();
-        let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
-        let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), Answer::Rows);
-        let clock = Arc::new(ManualClock::new(NOW));
-        let product = for_you(
-            &PipelineConfig::default(),
-            &stores,
-            registry,
-            model,
-            clock,
-            &crate::sealed::Key::new([0; 32]),
-        )
-        .expect("declared");
-        let mut names: Vec<_> = product
+        let (home, ..) = home(PipelineConfig::default(), &MemoryStores::with_users([]), &[], Answer::Rows);
+        let mut names: Vec<_> = home
             .components()
             .iter()
             .map(|row| (row.pipeline, row.stage, row.when.clone(), row.name))

@@ -1,26 +1,30 @@
 //! The seam's implementation: the library's own scorer, in this process.
+//!
+//! Requests of concurrent viewers are scored together: each goes to the library's batching scorer as a job over its own
+//! memory, waits there for others for a millisecond at most, and gets the bits it would have got alone.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use maskrank::{
-    Batch, Binary, Columns, Features, Model, Outputs, Request, ScoreOptions, Scorer, ScorerBuilder, Scores,
-    Split,
-};
+use maskrank::batching::{Job, OwnedBinary, OwnedColumns, OwnedFeatures, OwnedRequest, Ticket, Values};
+use maskrank::{BatchingScorer, LiveScorer, Model, Outputs, Scorer, ScorerBuilder, Split};
 
 use crate::domain::{
     FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError, Task,
 };
 use crate::features::Registry;
 
-/// A scorer of the library, called on a thread that may block.
+/// A batching scorer of the library.
 #[derive(Clone)]
 pub struct ModelClient {
-    scorer: Arc<Scorer>,
+    scorer: Arc<BatchingScorer>,
     inputs: ModelInputs,
     request_columns: RequestColumns,
     /// For each of the model's tasks its place in [`Task::ALL`], where it has one.
     places: Arc<[Option<usize>]>,
+    /// A weight of 0 for each task: the pipeline weighs the probabilities itself.
+    weights: Arc<[f32]>,
 }
 
 /// What a model reads, of a registry's features.
@@ -55,52 +59,61 @@ impl ModelClient {
         };
         let scorer = settings(Scorer::builder(model)).split(split).build()?;
         let place = |label: &String| Task::ALL.into_iter().position(|task| task.label() == label.as_str());
-        let places = scorer.tasks().iter().map(place).collect();
-        Ok(Self { scorer: Arc::new(scorer), inputs, request_columns, places })
+        let places: Arc<[Option<usize>]> = scorer.tasks().iter().map(place).collect();
+        let weights = vec![0.0; places.len()].into();
+        let scorer = BatchingScorer::builder(&Arc::new(LiveScorer::new(scorer)?)).build()?;
+        Ok(Self { scorer: Arc::new(scorer), inputs, request_columns, places, weights })
     }
 
-    /// The scorer.
-    pub fn scorer(&self) -> &Scorer {
+    /// The batching scorer: its statistics, and the model that can be replaced while it runs.
+    pub fn scorer(&self) -> &BatchingScorer {
         &self.scorer
     }
 
-    /// Scores in parts of as many candidates as the scorer takes at once.
-    fn score_now(&self, batch: &FeatureBatch) -> maskrank::Result<Predictions> {
-        let weights = vec![0.0; self.places.len()];
+    /// Queues a batch in parts of as many candidates as are scored at once.
+    fn submit(&self, batch: &Arc<FeatureBatch>) -> maskrank::Result<Vec<Ticket>> {
+        let most = self.scorer.live().max_candidates();
+        let parts = (0..batch.candidates).step_by(most.max(1));
+        parts
+            .map(|first| self.scorer.submit(self.job(batch, first..batch.candidates.min(first + most))))
+            .collect()
+    }
+
+    /// The job of some candidates, over the batch's own memory.
+    fn job(&self, batch: &Arc<FeatureBatch>, rows: Range<usize>) -> Job {
+        let whole = |field: fn(&FeatureBatch) -> &[f32]| {
+            Values::new(Part { batch: Arc::clone(batch), field, range: 0..field(batch).len() })
+        };
+        let part = |field: fn(&FeatureBatch) -> &[f32]| {
+            let width = field(batch).len() / batch.candidates.max(1);
+            Values::new(Part { batch: Arc::clone(batch), field, range: rows.start * width..rows.end * width })
+        };
+        let request = OwnedRequest {
+            candidates: rows.len(),
+            request: OwnedColumns {
+                continuous: OwnedFeatures::F32(whole(|batch| &batch.request_continuous)),
+                binary: OwnedBinary::Numbers(whole(|batch| &batch.request_binary)),
+                user_embedding: OwnedFeatures::F32(whole(|batch| &batch.user_embedding)),
+                user_eng_embedding: OwnedFeatures::F32(whole(|batch| &batch.user_engagement_embedding)),
+                author_embedding: OwnedFeatures::default(),
+            },
+            candidate: OwnedColumns {
+                continuous: OwnedFeatures::F32(part(|batch| &batch.continuous)),
+                binary: OwnedBinary::Numbers(part(|batch| &batch.binary)),
+                author_embedding: OwnedFeatures::F32(part(|batch| &batch.author_embedding)),
+                ..OwnedColumns::default()
+            },
+        };
         let outputs = Outputs { calibrated_probabilities: true, ..Outputs::default() };
-        let options = ScoreOptions::new(&weights).with_outputs(outputs);
-        let mut scores = Scores::default();
+        Job::new(request, Arc::clone(&self.weights)).with_outputs(outputs)
+    }
+
+    async fn answer(&self, batch: &Arc<FeatureBatch>) -> maskrank::Result<Predictions> {
         let mut rows = Vec::with_capacity(batch.candidates);
-        let width = |total: usize| total / batch.candidates.max(1);
-        let (continuous, binary, author) =
-            (width(batch.continuous.len()), width(batch.binary.len()), width(batch.author_embedding.len()));
-        let mut first = 0;
-        while first < batch.candidates {
-            let last = batch.candidates.min(first + self.scorer.max_candidates());
-            let request = Request {
-                candidates: last - first,
-                request: Columns {
-                    continuous: Features::F32(&batch.request_continuous),
-                    binary: Binary::Numbers(&batch.request_binary),
-                    user_embedding: Features::F32(&batch.user_embedding),
-                    user_eng_embedding: Features::F32(&batch.user_engagement_embedding),
-                    author_embedding: Features::default(),
-                },
-                candidate: Columns {
-                    continuous: Features::F32(&batch.continuous[first * continuous..last * continuous]),
-                    binary: Binary::Numbers(&batch.binary[first * binary..last * binary]),
-                    author_embedding: Features::F32(&batch.author_embedding[first * author..last * author]),
-                    ..Columns::default()
-                },
-            };
-            self.scorer.score(Batch { requests: &[request] }, &options, &mut scores)?;
-            rows.extend(
-                scores
-                    .calibrated_probabilities
-                    .chunks_exact(self.places.len().max(1))
-                    .map(|row| self.row(row)),
-            );
-            first = last;
+        for ticket in self.submit(batch)? {
+            let scores = ticket.await?.scores;
+            let tasks = self.places.len().max(1);
+            rows.extend(scores.calibrated_probabilities.chunks_exact(tasks).map(|row| self.row(row)));
         }
         Ok(Predictions { rows })
     }
@@ -128,16 +141,29 @@ impl ScorerClient for ModelClient {
     }
 
     async fn score(&self, batch: FeatureBatch) -> (FeatureBatch, Result<Predictions, ScorerError>) {
-        let client = self.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            let answer = client.score_now(&batch);
-            (batch, answer)
+        let batch = Arc::new(batch);
+        let answer = self.answer(&batch).await.map_err(|error| match error {
+            maskrank::Error::QueueFull { .. }
+            | maskrank::Error::Stopped
+            | maskrank::Error::Expired { .. } => ScorerError::Unavailable(error.to_string()),
+            other => ScorerError::Refused(other.to_string()),
         });
-        match work.await {
-            Ok((batch, answer)) => (batch, answer.map_err(|error| ScorerError::Refused(error.to_string()))),
-            // The batch is lost with the panic; an empty one takes its place.
-            Err(joined) => (FeatureBatch::default(), Err(ScorerError::Unavailable(joined.to_string()))),
-        }
+        // A worker that has not let go of the job yet keeps the memory; the next request then allocates its own.
+        (Arc::try_unwrap(batch).unwrap_or_default(), answer)
+    }
+}
+
+/// A range of one of a batch's fields.
+struct Part {
+    batch: Arc<FeatureBatch>,
+    field: fn(&FeatureBatch) -> &[f32],
+    range: Range<usize>,
+}
+
+impl AsRef<[f32]> for Part {
+    fn as_ref(&self) -> &[f32] {
+        // The range was computed from the same field of the same batch.
+        (self.field)(&self.batch).get(self.range.clone()).unwrap_or_default()
     }
 }
 
@@ -188,5 +214,41 @@ mod tests {
         let (batch, answer) = client.score(broken.clone()).await;
         assert_eq!(batch, broken);
         assert!(matches!(answer, Err(ScorerError::Refused(_))), "{answer:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn concurrent_viewers_are_scored_together_and_get_what_they_would_get_alone() {
+        let (model, _) = Model::open_case(CASE).expect("the case opens");
+        let stores = MemoryStores::with_users([1, 10, 11, 12]);
+        let registry = Arc::new(Registry::new(families::all(&stores.stores())).expect("fits"));
+        let client = ModelClient::new(&model, &registry, |builder| builder).expect("built");
+        let clock = Arc::new(ManualClock::new(NOW));
+        let plan = FeaturePlan::new(registry, client.inputs(), client.request_columns(), stores, clock)
+            .expect("laid out");
+        let batch = |viewer: u64| {
+            let candidates: Vec<_> =
+                (0..5).map(|place| candidate(&post(10 + place % 3, viewer + 7 * place))).collect();
+            let mut batch = FeatureBatch::default();
+            plan.fill(&query(&[10]), &candidates, &mut batch);
+            batch
+        };
+        let mut alone = Vec::new();
+        for viewer in 0..64 {
+            alone.push(client.score(batch(viewer)).await.1.expect("scored"));
+        }
+        let before = client.scorer().stats();
+        let together: Vec<_> = (0..64)
+            .map(|viewer| {
+                let (client, batch) = (client.clone(), batch(viewer));
+                tokio::spawn(async move { client.score(batch).await.1.expect("scored") })
+            })
+            .collect();
+        for (task, alone) in together.into_iter().zip(alone) {
+            assert_eq!(task.await.expect("no panic"), alone, "to the bit");
+        }
+        let after = client.scorer().stats();
+        let (jobs, batches) = (after.answered - before.answered, after.batches - before.batches);
+        assert_eq!(jobs, 64);
+        assert!(batches < jobs, "{batches} batches of {jobs} jobs: none was merged");
     }
 }

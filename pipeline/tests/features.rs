@@ -71,9 +71,15 @@ async fn slots_take_more_than_one_value() {
     config.engine.component_timeout_ms = 60_000;
     config.engine.timeouts_ms.clear();
     config.fetch.cache.max_posts = 0;
-    let product =
-        for_you(&config, &stores, Arc::clone(&registry), watcher.clone(), clock.clone(), &Key::new([7; 32]))
-            .expect("declared");
+    let product = for_you(
+        &config,
+        &stores,
+        Arc::clone(&registry),
+        watcher.clone(),
+        clock.clone(),
+        &Key::random().expect("a key"),
+    )
+    .expect("declared");
     for (step, viewer) in (1..=3_000_u64).step_by(17).map(UserId).enumerate() {
         if step == 90 {
             clock.advance(Duration::from_secs(3 * 3_600));

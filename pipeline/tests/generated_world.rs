@@ -12,8 +12,10 @@ use maskrank_pipeline::domain::{
     ScorerClient, ScorerError, SensitiveMedia, Task, UserId,
 };
 use maskrank_pipeline::features::{Registry, families};
-use maskrank_pipeline::products::{ForYou, TimelineResponse, for_you};
+use maskrank_pipeline::products::TimelineResponse;
+use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
+use maskrank_pipeline::timeline::{Home, HomeParts};
 use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
 
 const USERS: u32 = 1_000;
@@ -47,7 +49,7 @@ impl ScorerClient for HashModel {
     }
 }
 
-fn open() -> (ForYou, Stores) {
+fn open() -> (Home, Stores) {
     let config = WorldConfig::sized(USERS, POSTS);
     let clock = Arc::new(ManualClock::new(config.now));
     let world = LoadedWorld::generate(config).expect("a world");
@@ -55,21 +57,21 @@ fn open() -> (ForYou, Stores) {
     let stores = Arc::new(embedded).stores();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let model = Arc::new(HashModel(registry.request_columns(ModelInputs::PRODUCTION)));
-    let product = for_you(
-        &PipelineConfig::default(),
-        &stores,
+    let parts = HomeParts {
+        stores: stores.clone(),
+        ads: world.ads.into(),
         registry,
-        model,
+        client: model,
+        recommender: None,
         clock,
-        &maskrank_pipeline::sealed::Key::new([0; 32]),
-    )
-    .expect("declared");
-    (product, stores)
+        key: Key::new([0; 32]),
+    };
+    (Home::new(PipelineConfig::default(), parts).expect("declared"), stores)
 }
 
-async fn serve(product: &ForYou, viewer: UserId) -> TimelineResponse {
-    let (response, _) = product.serve(viewer, RequestFacts::default()).await.expect("served");
-    product.engine().drain().await;
+async fn serve(home: &Home, viewer: UserId) -> TimelineResponse {
+    let (response, _) = home.for_you().serve(viewer, RequestFacts::default()).await.expect("served");
+    home.drain().await;
     assert!(response.missing.is_empty(), "viewer {viewer}: {:?}", response.missing);
     response
 }
@@ -88,10 +90,10 @@ fn shown(stores: &Stores, id: PostId) -> Vec<Arc<Post>> {
 
 #[tokio::test]
 async fn no_viewer_meets_whom_or_what_they_must_not() {
-    let (product, stores) = open();
+    let (home, stores) = open();
     let mut served = 0;
     for viewer in (1..=u64::from(USERS)).step_by(7).map(UserId) {
-        let response = serve(&product, viewer).await;
+        let response = serve(&home, viewer).await;
         let settings = stores.users.settings(viewer).expect("the viewer exists");
         let mut originals = HashSet::new();
         for post in &response.posts {
@@ -130,14 +132,14 @@ async fn two_equal_worlds_give_equal_timelines() {
 
 #[tokio::test]
 async fn blocking_or_muting_an_author_changes_the_next_timeline() {
-    let (product, stores) = open();
+    let (home, stores) = open();
     let mut tried = 0;
     for (viewer, relation) in (1..40).map(UserId).zip([Relation::Block, Relation::Mute].into_iter().cycle()) {
-        let Some(author) = serve(&product, viewer).await.posts.first().map(|post| post.author_id) else {
+        let Some(author) = serve(&home, viewer).await.posts.first().map(|post| post.author_id) else {
             continue;
         };
         stores.graph.set(relation, viewer, author, true).expect("stored");
-        let next = serve(&product, viewer).await;
+        let next = serve(&home, viewer).await;
         let met =
             next.posts.iter().any(|post| shown(&stores, post.id).iter().any(|part| part.author == author));
         assert!(!met, "viewer {viewer} meets {author} after {relation:?}");

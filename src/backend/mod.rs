@@ -1,5 +1,6 @@
 //! Executors of plans: one folder a backend. They never import each other.
 
+mod clock;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -11,6 +12,9 @@ mod wgpu;
 use std::fmt;
 use std::sync::Arc;
 
+#[doc(hidden)]
+pub use clock::StepClock;
+pub(crate) use clock::Work;
 pub use cpu::CpuKernel;
 pub use listing::{Entry, Listing};
 #[cfg(feature = "wgpu")]
@@ -87,6 +91,8 @@ pub(crate) struct Options {
     pub(crate) cpu_kernel: Option<CpuKernel>,
     /// Part of an adapter's or device's name, to choose among several.
     pub(crate) adapter: Option<String>,
+    /// Weights are packed wrongly, so that tests can see who notices.
+    pub(crate) planted_fault: bool,
 }
 
 /// What runs, for people: printed by `devices` and `demo`.
@@ -105,6 +111,11 @@ pub struct Device {
 pub(crate) trait Executor: Send + Sync {
     /// What runs.
     fn device(&self) -> &Device;
+
+    /// The clock of its steps, for backends that have one.
+    fn clock(&self) -> Option<Arc<StepClock>> {
+        None
+    }
 
     /// A place for one caller, with all buffers for `max_candidates`.
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>>;
@@ -150,7 +161,12 @@ pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Resul
     }
     let folding = folding(options.precision);
     let plan = |align, split| {
-        Plan::build_for(model.config(), model.widths(), model.weights(), align, folding, split)
+        let mut plan =
+            Plan::build_for(model.config(), model.widths(), model.weights(), align, folding, split);
+        if options.planted_fault {
+            plan.plant_fault();
+        }
+        plan
     };
     match backend {
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN, &options.split), options, packed),

@@ -36,6 +36,7 @@ impl ScorerBuilder {
             threads: 0,
             cpu_kernel: None,
             adapter: None,
+            planted_fault: false,
         };
         Self { model: model.clone(), backend: Backend::Auto, max_in_flight: 2, options }
     }
@@ -96,6 +97,14 @@ impl ScorerBuilder {
         self
     }
 
+    /// Packs one layer's weights wrongly, on whatever backend. For tests of what notices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn planted_fault(mut self) -> Self {
+        self.options.planted_fault = true;
+        self
+    }
+
     /// Allocates everything, packs the weights and proves the backend on a small case.
     ///
     /// # Errors
@@ -123,6 +132,7 @@ impl ScorerBuilder {
             places.push(Place { lane: Arc::clone(&executor).lane()?, order: Vec::new() });
         }
         Ok(Scorer {
+            clock: executor.clock(),
             places: Places::new(places),
             device: executor.device().clone(),
             passed_over,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use builder::{PassedOver, ScorerBuilder};
 
-use crate::backend::{Call, Device, Lane, Precision};
+use crate::backend::{Call, Device, Lane, Precision, StepClock};
 use crate::batch::{self, Batch, Split};
 use crate::config::Widths;
 use crate::scores::{Outputs, Scores, Status};
@@ -70,6 +70,7 @@ pub struct Scorer {
     split: Split,
     tasks: Vec<String>,
     max_candidates: usize,
+    clock: Option<Arc<StepClock>>,
 }
 
 /// Where the time of one call went.
@@ -227,6 +228,13 @@ impl Scorer {
     #[must_use]
     pub fn max_candidates(&self) -> usize {
         self.max_candidates
+    }
+
+    /// Where the time of calls goes, on backends that tell. For benches.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn step_clock(&self) -> Option<&StepClock> {
+        self.clock.as_deref()
     }
 
     /// How many calls run at once.

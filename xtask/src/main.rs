@@ -1,6 +1,9 @@
 //! Project automation, run as `cargo xtask <command>`.
 
+mod compare;
 mod kernels;
+mod peers;
+mod report;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +31,12 @@ enum Command {
         #[arg(long)]
         keep: Option<PathBuf>,
     },
+    /// Runs our CPU backend beside PyTorch, ONNX Runtime and OpenVINO, and prints the table of targets.
+    Peers(peers::Arguments),
+    /// Renders the records: one HTML page, the README's tables and figures.
+    Report(report::Arguments),
+    /// Says what changed between two records beyond the noise.
+    Compare(compare::Arguments),
 }
 
 /// The repository's root.
@@ -38,6 +47,9 @@ fn root() -> &'static Path {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::CudaToolchain => toolchain::install(root()),
+        Command::Peers(arguments) => peers::run(root(), &arguments),
+        Command::Report(arguments) => report::run(root(), &arguments),
+        Command::Compare(arguments) => compare::run(root(), &arguments),
         Command::Kernels { check: true, keep } => kernels::check(root(), keep.as_deref()),
         Command::Kernels { check: false, keep } => kernels::build(root(), keep.as_deref()),
     };

@@ -103,7 +103,7 @@ pub struct CommunitySearchConfig {
 
 impl Default for CommunitySearchConfig {
     fn default() -> Self {
-        Self { max_communities: 50, max_posts_per_community: 800, max_age_ms: 24 * HOUR_MS }
+        Self { max_communities: 50, max_posts_per_community: 4_000, max_age_ms: 24 * HOUR_MS }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct QueryConfig {
     pub served_per_response: usize,
     /// How many of the viewer's lists are read.
     pub list_limit: usize,
+    /// Of how many of the latest requests enough is kept to explain them as they were served.
+    pub explainable_requests: usize,
 }
 
 impl Default for QueryConfig {
@@ -37,6 +39,7 @@ impl Default for QueryConfig {
             served_window_ms: 10 * MINUTE_MS,
             served_per_response: 100,
             list_limit: 20,
+            explainable_requests: 1000,
         }
     }
 }

@@ -65,7 +65,8 @@ impl Default for CreatorFactors {
     }
 }
 
-/// The k-th best post of an author, from 0, is multiplied by `(1 − floor) · decay^k + floor`.
+/// The k-th best post of an author, from 0, is multiplied by `(1 − floor) · decay^k + floor`. With a memory, k is greater
+/// by the author's posts that the viewer was served lately, each of which counts half as much with every half-life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiversityConfig {
@@ -73,11 +74,14 @@ pub struct DiversityConfig {
     pub decay: f64,
     /// What is always left.
     pub floor: f64,
+    /// The half-life, in milliseconds, with which posts of the author that were served in earlier responses count as
+    /// places too; none forgets them.
+    pub memory_half_life_ms: Option<u64>,
 }
 
 impl Default for DiversityConfig {
     fn default() -> Self {
-        Self { decay: 0.5, floor: 0.25 }
+        Self { decay: 0.5, floor: 0.25, memory_half_life_ms: None }
     }
 }
 

@@ -30,7 +30,7 @@ pub use mixing::{
 };
 pub use scoring::{ScoreWeights, ScoringConfig};
 pub use selection::{FilterConfig, SelectionConfig};
-pub use timelines::ChronologicalConfig;
+pub use timelines::{ChronologicalConfig, RankingConfig};
 
 use crate::engine::EngineConfig;
 
@@ -52,6 +52,8 @@ pub struct PipelineConfig {
     pub heuristics: HeuristicsConfig,
     /// How many are chosen.
     pub selection: SelectionConfig,
+    /// The ranking as a whole.
+    pub ranking: RankingConfig,
     /// Timelines whose posts stand newest first.
     pub chronological: ChronologicalConfig,
     /// What is mixed into the posts.

@@ -1,6 +1,24 @@
-//! Constants of the timelines whose posts stand newest first.
+//! Constants of the ranking as a whole, and of the timelines whose posts stand newest first.
 
 use serde::{Deserialize, Serialize};
+
+use crate::engine::QualityFactorConfig;
+
+/// The ranking as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RankingConfig {
+    /// Its quality factor: what all sources fetch and the model scores is scaled by it.
+    pub quality_factor: QualityFactorConfig,
+}
+
+impl Default for RankingConfig {
+    fn default() -> Self {
+        let quality_factor =
+            QualityFactorConfig { target_latency_ms: 1_500, start: 1.0, ..QualityFactorConfig::default() };
+        Self { quality_factor }
+    }
+}
 
 /// Timelines whose posts stand newest first: Following, lists, Subscribed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -39,7 +39,8 @@ pub use id_set::IdSet;
 pub use ids::{ListId, PostId, SNOWFLAKE_EPOCH_MS, TopicId, UserId};
 pub use post::{Language, Media, Post, PostRef, SafetyLabels};
 pub use query::{
-    CachedPost, DeviceContext, Platform, Query, RealGraphScores, RequestFacts, ServedResponse, ViewerFacts,
+    CachedPost, DeviceContext, Platform, Query, RealGraphScores, RequestFacts, ServedExtras, ServedResponse,
+    ViewerFacts,
 };
 pub use ranking::best_first;
 pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};

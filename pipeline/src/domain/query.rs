@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Candidate, Cursor, DenseEmbedding, Feature, Feedback, IdSet, Language, ListId, Millis, PageKind, PostId,
-    SourceKind, SparseEmbedding, SuggestKind, Task, TimelineKind, User, UserId, ViewerSettings,
+    Candidate, Cursor, DenseEmbedding, Dismissal, Feature, Feedback, IdSet, Language, ListId, Millis,
+    PageKind, PostId, SourceKind, SparseEmbedding, SuggestKind, Task, TimelineKind, User, UserId,
+    ViewerSettings,
 };
 
 /// What made the client ask.
@@ -55,7 +56,7 @@ pub enum Platform {
 }
 
 /// What one response had shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServedResponse {
     /// The request it answered.
     pub request_id: u64,
@@ -65,6 +66,37 @@ pub struct ServedResponse {
     pub page: PageKind,
     /// The posts in their order, each with the post it passes on, if any.
     pub posts: Vec<(PostId, Option<PostId>)>,
+    /// Of which timeline.
+    #[serde(default)]
+    pub timeline: TimelineKind,
+    /// The request of the first page that it continued.
+    #[serde(default)]
+    pub session: u64,
+    /// What else it showed.
+    #[serde(default, skip_serializing_if = "ServedExtras::is_empty")]
+    pub extras: ServedExtras,
+}
+
+/// What a response had shown beside posts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServedExtras {
+    /// Accounts to follow.
+    pub to_follow: Vec<UserId>,
+    /// Accounts to subscribe to.
+    pub to_subscribe: Vec<UserId>,
+    /// Beginnings of posts for subscribers.
+    pub previews: Vec<PostId>,
+    /// Posts that the client was told a newer version of.
+    pub replaced: Vec<PostId>,
+    /// Ads.
+    pub ads: Vec<u64>,
+}
+
+impl ServedExtras {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A post that was scored for this viewer lately.
@@ -105,8 +137,8 @@ pub struct RequestFacts {
     pub cursor: Option<Cursor>,
     /// The sort index from which the page's entries count down; none starts at this moment.
     pub sort_from: Option<i64>,
-    /// When the first page was asked for that this one continues.
-    pub scroll_started: Option<Millis>,
+    /// The request of the first page that this one continues; on a first page, or one of newer posts, the request itself.
+    pub session: u64,
     /// What made the client ask.
     pub context: DeviceContext,
     /// What it runs on.
@@ -160,8 +192,14 @@ pub struct ViewerFacts {
     pub cached: Feature<Arc<[CachedPost]>>,
     /// Posts that the viewer has seen.
     pub impressions: Feature<IdSet<PostId>>,
-    /// Posts that were lately served, with what they pass on.
+    /// What was served of this timeline on this platform, newest first, as far back as any rule looks.
+    pub history: Feature<Arc<[ServedResponse]>>,
+    /// Posts that were lately served, or earlier in this session, with what they pass on.
     pub served: Feature<IdSet<PostId>>,
+    /// Modules and prompts that the viewer closed.
+    pub dismissals: Feature<Arc<[Dismissal]>>,
+    /// Posts served to the viewer lately by author, each counted less the longer ago it was.
+    pub served_authors: Feature<Arc<HashMap<UserId, f64>>>,
     /// What the viewer asked to see fewer of.
     pub feedback: Feature<Arc<[Feedback]>>,
     /// The viewer's lists, owned and subscribed.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::component::{phase_rows, rows};
 use super::query_stages::run_query_hydrators;
 use super::run::{Flow, Place};
-use super::stages::{run_filters, run_gates, run_hydrators, run_scorers};
+use super::stages::{run_decorators, run_filters, run_gates, run_hydrators, run_scorers};
 use super::{
-    AnyHydrator, AnyQueryHydrator, AnyScorer, ComponentRow, FailOpen, Failure, Filter, Gate,
+    AnyHydrator, AnyQueryHydrator, AnyScorer, ComponentRow, Decorator, FailOpen, Failure, Filter, Gate,
     PipelineCandidate, PipelineQuery, QualityFactor, Removed, Run, Scope, Source, StageKind, Status,
 };
 
-/// Gates ► query hydrators ► source ► hydrators ► filters ► hydrators ► scorers.
+/// Gates ► query hydrators ► source ► hydrators ► filters ► hydrators ► scorers ► decorators.
 pub struct CandidatePipeline<Q, C> {
     /// The name in configuration, logs and metrics.
     pub name: &'static str,
@@ -29,6 +29,8 @@ pub struct CandidatePipeline<Q, C> {
     pub post_filter_hydrators: Vec<Arc<dyn AnyHydrator<Q, C>>>,
     /// Scorers of what the filters kept.
     pub scorers: Vec<Arc<dyn AnyScorer<Q, C>>>,
+    /// Say how what is left is shown.
+    pub decorators: Vec<Arc<dyn Decorator<Q, C>>>,
     /// Which failures the parent survives.
     pub fail_open: FailOpen,
     /// How much of its work the source does.
@@ -53,6 +55,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
             filters: Vec::new(),
             post_filter_hydrators: Vec::new(),
             scorers: Vec::new(),
+            decorators: Vec::new(),
             fail_open: FailOpen::default(),
             quality_factor: None,
         }
@@ -63,11 +66,12 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
         run: &Arc<Run>,
         mut query: Arc<Q>,
         earlier: Arc<Vec<C>>,
+        quality: f64,
     ) -> Result<Fetched<C>, Failure> {
         let mut removed = Vec::new();
         run_gates(run, self.name, &self.gates, &query, &earlier)?;
         run_query_hydrators(run, self.name, &self.query_hydrators, &mut query).await;
-        let fetched = self.fetch(run, &query, earlier).await?;
+        let fetched = self.fetch(run, &query, earlier, quality).await?;
         let hydrated =
             run_hydrators(run, self.name, StageKind::Hydrator, &self.hydrators, &query, fetched).await?;
         let filtered =
@@ -75,13 +79,20 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
         let phase = std::slice::from_ref(&self.post_filter_hydrators);
         let hydrated =
             run_hydrators(run, self.name, StageKind::PostFilterHydrator, phase, &query, filtered).await?;
-        let candidates = run_scorers(run, self.name, &self.scorers, &query, hydrated).await?;
+        let mut candidates = run_scorers(run, self.name, &self.scorers, &query, hydrated).await?;
+        run_decorators(run, self.name, &self.decorators, &query, &mut candidates);
         Ok(Fetched { candidates, removed })
     }
 
-    async fn fetch(&self, run: &Arc<Run>, query: &Arc<Q>, earlier: Arc<Vec<C>>) -> Result<Vec<C>, Failure> {
+    async fn fetch(
+        &self,
+        run: &Arc<Run>,
+        query: &Arc<Q>,
+        earlier: Arc<Vec<C>>,
+        parents: f64,
+    ) -> Result<Vec<C>, Failure> {
         let place = Place { pipeline: self.name, stage: StageKind::Source, component: self.source.name() };
-        let quality = self.quality_factor.as_ref().map_or(1.0, |factor| factor.value());
+        let quality = parents * run.quality(self.name, self.quality_factor.as_ref());
         let (source, query) = (Arc::clone(&self.source), Arc::clone(query));
         let scope_run = Arc::clone(run);
         let work =
@@ -90,6 +101,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
         match &result {
             Ok(candidates) => {
                 let kept = candidates.len();
+                run.show(place, candidates);
                 run.note(place, Status::Done, latency, Flow { kept, ..Flow::default() });
             }
             Err(failure) => run.note_failure(place, failure, latency, 0),
@@ -107,6 +119,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
             rows(self.name, StageKind::Filter, "", &self.filters),
             rows(self.name, StageKind::PostFilterHydrator, "", &self.post_filter_hydrators),
             rows(self.name, StageKind::Scorer, "", &self.scorers),
+            rows(self.name, StageKind::Decorator, "", &self.decorators),
         ]
         .concat()
     }

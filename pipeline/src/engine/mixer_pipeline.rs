@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::component::{phase_rows, rows};
-use super::query_stages::{AsyncHydrators, run_query_hydrators};
-use super::stages::{run_candidate_pipelines, run_gates, run_side_effects, select};
+use super::component::rows;
+use super::intake::{Intake, Taken};
+use super::stages::{run_side_effects, select};
 use super::{
     AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, ComponentRow, Failure, Gate, PipelineCandidate,
-    PipelineQuery, Removed, Run, Selector, Served, SideEffect, StageKind, Step,
+    PipelineQuery, Run, Selector, Served, SideEffect, StageKind, Step,
 };
 
 /// Turns the mixed items into a response.
@@ -65,46 +65,37 @@ impl<Q: PipelineQuery, C: PipelineCandidate, R> MixerPipeline<Q, C, R> {
     /// # Errors
     /// A gate is closed, or a stage or child pipeline failed in a way that its policy does not recover.
     pub async fn run(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Mixed<Q, C, R>, Failure> {
-        let mut query = query;
-        let mut removed: Vec<Removed<C>> = Vec::new();
+        let Taken { mut query, mut late, candidates: items, mut removed } =
+            self.intake().run(run, query).await?;
         let gone = &mut removed;
-        run_gates(run, self.name, &self.gates, &query, &[])?;
-        let mut late = AsyncHydrators::start(run, self.name, &self.async_query_hydrators, &query);
-        run_query_hydrators(run, self.name, &self.query_hydrators, &mut query).await;
-
-        late.join_before(run, Step::CandidatePipelines, &mut query).await;
-        let stage = StageKind::CandidatePipeline;
-        let pipelines = &self.candidate_pipelines;
-        let items =
-            run_candidate_pipelines(run, self.name, stage, pipelines, &query, Vec::new(), gone).await?;
-        late.join_before(run, Step::DependentPipelines, &mut query).await;
-        let stage = StageKind::DependentPipeline;
-        let pipelines = &self.dependent_pipelines;
-        let items = run_candidate_pipelines(run, self.name, stage, pipelines, &query, items, gone).await?;
-
         late.join_before(run, Step::Selection, &mut query).await;
         let selected = select(run, self.name, StageKind::Selector, &self.selectors, &query, items, gone)?;
         late.join_before(run, Step::Marshalling, &mut query).await;
         let mut served = Served { query, selected, removed };
         let response = (self.marshaller)(&served);
         late.join_before(run, Step::SideEffects, &mut served.query).await;
+        run.keep_query(self.name, &served.query);
         let served = Arc::new(served);
         run_side_effects(run, self.name, &self.side_effects, &served).await?;
         Ok(Mixed { response, served })
     }
 
+    fn intake(&self) -> Intake<'_, Q, C> {
+        Intake {
+            name: self.name,
+            gates: &self.gates,
+            query_hydrators: &self.query_hydrators,
+            async_query_hydrators: &self.async_query_hydrators,
+            candidate_pipelines: &self.candidate_pipelines,
+            dependent_pipelines: &self.dependent_pipelines,
+            quality: 1.0,
+        }
+    }
+
     /// The pipeline's components, and those of its candidate pipelines, in the order of execution.
     pub fn components(&self) -> Vec<ComponentRow> {
-        let late = self.async_query_hydrators.iter().flat_map(|late| {
-            let when = format!("awaited before {}", late.before.name());
-            rows(self.name, StageKind::AsyncQueryHydrator, &when, [&late.hydrator])
-        });
         [
-            rows(self.name, StageKind::Gate, "", &self.gates),
-            phase_rows(self.name, StageKind::QueryHydrator, &self.query_hydrators),
-            late.collect(),
-            self.candidate_pipelines.iter().flat_map(CandidatePipeline::components).collect(),
-            self.dependent_pipelines.iter().flat_map(CandidatePipeline::components).collect(),
+            self.intake().components(),
             rows(self.name, StageKind::Selector, "", &self.selectors),
             rows(self.name, StageKind::SideEffect, "", &self.side_effects),
         ]

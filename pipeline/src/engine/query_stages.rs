@@ -14,6 +14,10 @@ pub(super) async fn run_query_hydrators<Q: PipelineQuery>(
     phases: &[Vec<Arc<dyn AnyQueryHydrator<Q>>>],
     query: &mut Arc<Q>,
 ) {
+    if let Some(recorded) = run.inspection().query(pipeline) {
+        *query = recorded;
+        return;
+    }
     for phase in phases {
         let started: Vec<_> = phase
             .iter()
@@ -48,6 +52,8 @@ impl<Q: PipelineQuery> AsyncHydrators<Q> {
             let task = start_query_hydrator(run, pipeline, stage, &hydrator.hydrator, query)?;
             Some((hydrator.before, task))
         };
+        // A replayed query has what they found.
+        let hydrators = if run.inspection().is_replay() { &[] } else { hydrators };
         Self { pipeline, under_way: hydrators.iter().filter_map(start).collect() }
     }
 

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::component::{phase_rows, rows};
-use super::query_stages::{AsyncHydrators, run_query_hydrators};
-use super::stages::{
-    run_candidate_pipelines, run_filters, run_gates, run_hydrators, run_side_effects, select,
-};
+use super::intake::{Intake, Taken};
+use super::stages::{run_decorators, run_filters, run_hydrators, run_side_effects, select};
 use super::{
-    AnyHydrator, AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, ComponentRow, Failure, Filter,
-    Gate, PipelineCandidate, PipelineQuery, Report, Run, ScoringPipeline, Selector, Served, SideEffect,
-    StageKind, Step,
+    AnyHydrator, AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, ComponentRow, Decorator, Failure,
+    Filter, Gate, PipelineCandidate, PipelineQuery, QualityFactor, Report, Run, ScoringPipeline, Selector,
+    Served, SideEffect, StageKind, Step,
 };
 
 /// The whole funnel of one ranking. The fields stand in the order of execution.
@@ -43,6 +41,10 @@ pub struct RecommendationPipeline<Q, C> {
     pub post_selection_hydrators: Vec<Arc<dyn AnyHydrator<Q, C>>>,
     /// Filters of the result.
     pub post_selection_filters: Vec<Arc<dyn Filter<Q, C>>>,
+    /// Say how the result is shown.
+    pub decorators: Vec<Arc<dyn Decorator<Q, C>>>,
+    /// How much of its work the whole pipeline does: what its sources fetch and its model scores is scaled by it.
+    pub quality_factor: Option<Arc<QualityFactor>>,
     /// What happens because of the result.
     pub side_effects: Vec<Arc<dyn SideEffect<Q, C>>>,
 }
@@ -74,6 +76,8 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
             selectors: Vec::new(),
             post_selection_hydrators: Vec::new(),
             post_selection_filters: Vec::new(),
+            decorators: Vec::new(),
+            quality_factor: None,
             side_effects: Vec::new(),
         }
     }
@@ -83,23 +87,21 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
     /// # Errors
     /// A gate is closed, or a stage or child pipeline failed in a way that its policy does not recover.
     pub async fn run(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Outcome<Q, C>, Failure> {
-        let mut query = query;
-        let mut removed = Vec::new();
-        let gone = &mut removed;
-        run_gates(run, self.name, &self.gates, &query, &[])?;
-        let mut late = AsyncHydrators::start(run, self.name, &self.async_query_hydrators, &query);
-        run_query_hydrators(run, self.name, &self.query_hydrators, &mut query).await;
+        let clock = run.engine().clock();
+        let started = clock.monotonic();
+        let result = self.run_stages(run, query).await;
+        if let Some(factor) = &self.quality_factor {
+            let latency = clock.monotonic().saturating_sub(started);
+            factor.observe(result.as_ref().map(|_| ()), latency, clock.now());
+        }
+        result
+    }
 
-        late.join_before(run, Step::CandidatePipelines, &mut query).await;
-        let stage = StageKind::CandidatePipeline;
-        let pipelines = &self.candidate_pipelines;
-        let candidates =
-            run_candidate_pipelines(run, self.name, stage, pipelines, &query, Vec::new(), gone).await?;
-        late.join_before(run, Step::DependentPipelines, &mut query).await;
-        let stage = StageKind::DependentPipeline;
-        let pipelines = &self.dependent_pipelines;
-        let candidates =
-            run_candidate_pipelines(run, self.name, stage, pipelines, &query, candidates, gone).await?;
+    async fn run_stages(&self, run: &Arc<Run>, query: Arc<Q>) -> Result<Outcome<Q, C>, Failure> {
+        let quality = run.quality(self.name, self.quality_factor.as_ref());
+        let intake = self.intake(quality);
+        let Taken { mut query, mut late, candidates, mut removed } = intake.run(run, query).await?;
+        let gone = &mut removed;
         let fetched = candidates.len() + gone.len();
 
         let stage = StageKind::MergeSelector;
@@ -113,7 +115,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
 
         late.join_before(run, Step::Scoring, &mut query).await;
         for pipeline in &self.scoring_pipelines {
-            candidates = pipeline.run(run, self.name, &query, candidates).await?;
+            candidates = pipeline.run(run, self.name, &query, candidates, quality).await?;
         }
         let stage = StageKind::PostScoringFilter;
         let candidates =
@@ -126,8 +128,9 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
         let phase = std::slice::from_ref(&self.post_selection_hydrators);
         let candidates = run_hydrators(run, self.name, stage, phase, &query, candidates).await?;
         let stage = StageKind::PostSelectionFilter;
-        let selected =
+        let mut selected =
             run_filters(run, self.name, stage, &self.post_selection_filters, &query, candidates, gone)?;
+        run_decorators(run, self.name, &self.decorators, &query, &mut selected);
 
         if selected.len() + removed.len() != fetched {
             let problem =
@@ -135,23 +138,28 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
             return Err(Failure::misconfigured(self.name, problem));
         }
         late.join_before(run, Step::SideEffects, &mut query).await;
+        run.keep_query(self.name, &query);
         let served = Arc::new(Served { query, selected, removed });
         run_side_effects(run, self.name, &self.side_effects, &served).await?;
         Ok(Outcome { served, report: run.report() })
     }
 
+    fn intake(&self, quality: f64) -> Intake<'_, Q, C> {
+        Intake {
+            name: self.name,
+            gates: &self.gates,
+            query_hydrators: &self.query_hydrators,
+            async_query_hydrators: &self.async_query_hydrators,
+            candidate_pipelines: &self.candidate_pipelines,
+            dependent_pipelines: &self.dependent_pipelines,
+            quality,
+        }
+    }
+
     /// The pipeline's components, and those of its children, in the order of execution.
     pub fn components(&self) -> Vec<ComponentRow> {
-        let late = self.async_query_hydrators.iter().flat_map(|late| {
-            let when = format!("awaited before {}", late.before.name());
-            rows(self.name, StageKind::AsyncQueryHydrator, &when, [&late.hydrator])
-        });
         [
-            rows(self.name, StageKind::Gate, "", &self.gates),
-            phase_rows(self.name, StageKind::QueryHydrator, &self.query_hydrators),
-            late.collect(),
-            self.candidate_pipelines.iter().flat_map(CandidatePipeline::components).collect(),
-            self.dependent_pipelines.iter().flat_map(CandidatePipeline::components).collect(),
+            self.intake(1.0).components(),
             rows(self.name, StageKind::MergeSelector, "", &self.merge_selectors),
             phase_rows(self.name, StageKind::Hydrator, &self.hydrators),
             rows(self.name, StageKind::Filter, "", &self.filters),
@@ -160,6 +168,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> RecommendationPipeline<Q, C> {
             rows(self.name, StageKind::Selector, "", &self.selectors),
             rows(self.name, StageKind::PostSelectionHydrator, "", &self.post_selection_hydrators),
             rows(self.name, StageKind::PostSelectionFilter, "", &self.post_selection_filters),
+            rows(self.name, StageKind::Decorator, "", &self.decorators),
             rows(self.name, StageKind::SideEffect, "", &self.side_effects),
         ]
         .concat()

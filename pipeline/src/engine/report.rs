@@ -30,6 +30,8 @@ pub enum StageKind {
     Filter,
     /// Hydrators after a candidate pipeline's filters.
     PostFilterHydrator,
+    /// Decorators.
+    Decorator,
     /// Selectors that merge the candidate pipelines' results.
     MergeSelector,
     /// A whole scoring pipeline.
@@ -66,6 +68,7 @@ impl StageKind {
             Self::Hydrator => "hydrator",
             Self::Filter => "filter",
             Self::PostFilterHydrator => "post_filter_hydrator",
+            Self::Decorator => "decorator",
             Self::MergeSelector => "merge_selector",
             Self::ScoringPipeline => "scoring_pipeline",
             Self::ScoringSelector => "scoring_selector",

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Failure, Metrics, Report, StageKind, StageReport, Status};
+use super::inspection::{Recorder, Spot};
+use super::{Failure, Inspection, Metrics, QualityFactor, Recording, Report, StageKind, StageReport, Status};
 use crate::domain::Clock;
 
 /// Time limits.
@@ -73,6 +74,12 @@ impl Engine {
         Arc::new(Self { clock, config, metrics: Metrics::new(), background: Arc::default() })
     }
 
+    /// The same engine with other limits: clock, metrics and side effects under way are shared.
+    pub fn reconfigured(&self, config: EngineConfig) -> Arc<Self> {
+        let (clock, metrics) = (Arc::clone(&self.clock), self.metrics.clone());
+        Arc::new(Self { clock, config, metrics, background: Arc::clone(&self.background) })
+    }
+
     /// The clock that everything is timed and aged by.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
@@ -85,9 +92,15 @@ impl Engine {
 
     /// Starts a request's run: its deadline counts from here.
     pub fn start(self: &Arc<Self>) -> Arc<Run> {
+        self.start_inspected(Inspection::default())
+    }
+
+    /// Starts a request's run that is watched, replayed, or without side effects.
+    pub fn start_inspected(self: &Arc<Self>, inspection: Inspection) -> Arc<Run> {
         let deadline = Instant::now() + Duration::from_millis(self.config.request_deadline_ms);
         let started = self.clock.monotonic();
-        Arc::new(Run { engine: Arc::clone(self), started, deadline, stages: Mutex::default() })
+        let (stages, recorder) = (Mutex::default(), Recorder::default());
+        Arc::new(Run { engine: Arc::clone(self), started, deadline, stages, inspection, recorder })
     }
 
     /// Waits until no side effect is under way. Requests that end meanwhile prolong it.
@@ -108,6 +121,8 @@ pub struct Run {
     started: Duration,
     deadline: Instant,
     stages: Mutex<Vec<StageReport>>,
+    inspection: Inspection,
+    recorder: Recorder,
 }
 
 /// A component's place: pipeline, list, name.
@@ -116,6 +131,12 @@ pub(super) struct Place {
     pub(super) pipeline: &'static str,
     pub(super) stage: StageKind,
     pub(super) component: &'static str,
+}
+
+impl Place {
+    pub(super) fn spot(self) -> Spot {
+        Spot { pipeline: self.pipeline, stage: self.stage, component: self.component }
+    }
 }
 
 /// A spawned component; dropping it, as when the caller gives the request up, stops it.
@@ -157,6 +178,34 @@ impl Run {
     /// What the stages did so far.
     pub fn report(&self) -> Report {
         Report { stages: self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone() }
+    }
+
+    /// What the run read so far that a replay needs.
+    pub fn recording(&self) -> Recording {
+        self.recorder.recording()
+    }
+
+    /// How the run differs from a usual one.
+    pub(super) fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// Keeps a pipeline's hydrated query for a replay.
+    pub(super) fn keep_query<Q: Send + Sync + 'static>(&self, pipeline: &'static str, query: &Arc<Q>) {
+        self.recorder.keep_query(pipeline, query);
+    }
+
+    /// How much of its work a pipeline does: as recorded in a replay, else by its factor, 1 when it has none.
+    pub(super) fn quality(&self, pipeline: &'static str, factor: Option<&Arc<QualityFactor>>) -> f64 {
+        let now = || factor.map_or(1.0, |factor| factor.value());
+        let quality = self.inspection.quality(pipeline).unwrap_or_else(now);
+        self.recorder.keep_quality(pipeline, quality);
+        quality
+    }
+
+    /// Shows candidates after a component to whoever watches.
+    pub(super) fn show<C: Clone + Send + Sync + 'static>(&self, place: Place, candidates: &[C]) {
+        self.inspection.show(place.spot(), candidates);
     }
 
     /// Starts an async component in its own task.

@@ -50,18 +50,19 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         parent: &'static str,
         query: &Arc<Q>,
         candidates: Vec<C>,
+        quality: f64,
     ) -> Result<Vec<C>, Failure> {
         let place = Place { pipeline: parent, stage: StageKind::ScoringPipeline, component: self.name };
         let clock = run.engine().clock();
         let started = clock.monotonic();
         let entered = candidates.len();
-        let chosen = self.choose(run, query, &candidates);
+        let chosen = self.choose(run, query, &candidates, quality);
         let (result, candidates) = match chosen {
             Ok(chosen) => self.score(run, query, candidates, &chosen).await,
             Err(failure) => (Err(failure), candidates),
         };
         let latency = clock.monotonic().saturating_sub(started);
-        if let Some(factor) = &self.quality_factor {
+        if let Some(factor) = self.quality_factor.as_ref().filter(|_| !run.inspection().is_dry()) {
             factor.observe(result.as_ref().map(|_| ()), latency, clock.now());
         }
         match result {
@@ -76,12 +77,12 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         }
     }
 
-    fn choose(&self, run: &Run, query: &Q, candidates: &[C]) -> Result<Vec<usize>, Failure> {
+    fn choose(&self, run: &Run, query: &Q, candidates: &[C], parents: f64) -> Result<Vec<usize>, Failure> {
         run_gates(run, self.name, &self.gates, query, candidates)?;
         if self.selectors.is_empty() {
             return Ok((0..candidates.len()).collect());
         }
-        let quality = self.quality_factor.as_ref().map_or(1.0, |factor| factor.value());
+        let quality = parents * run.quality(self.name, self.quality_factor.as_ref());
         let stage = StageKind::ScoringSelector;
         run_selectors(run, self.name, stage, &self.selectors, query, candidates, quality)
             .map(|(choice, _)| choice.result)
@@ -97,7 +98,10 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         chosen: &[usize],
     ) -> (Result<usize, Failure>, Vec<C>) {
         let mut slots: Vec<Option<C>> = candidates.into_iter().map(Some).collect();
-        let picked = chosen.iter().filter_map(|&index| slots[index].take()).collect();
+        let picked: Vec<C> = chosen.iter().filter_map(|&index| slots[index].take()).collect();
+        let chosen_for =
+            Place { pipeline: self.name, stage: StageKind::ScoringSelector, component: self.name };
+        run.show(chosen_for, &picked);
         let scored = async {
             let stage = StageKind::ScoringHydrator;
             let hydrated = run_hydrators(run, self.name, stage, &self.hydrators, query, picked).await?;
@@ -108,7 +112,10 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
                 for (&index, candidate) in chosen.iter().zip(scored) {
                     slots[index] = Some(candidate);
                 }
-                (Ok(chosen.len()), slots.into_iter().flatten().collect())
+                let candidates: Vec<C> = slots.into_iter().flatten().collect();
+                let (stage, component) = (StageKind::ScoringPipeline, self.name);
+                run.show(Place { pipeline: self.name, stage, component }, &candidates);
+                (Ok(chosen.len()), candidates)
             }
             Err(failure) => (Err(failure), slots.into_iter().flatten().collect()),
         }

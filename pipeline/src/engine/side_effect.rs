@@ -43,6 +43,12 @@ pub trait SideEffect<Q, C>: Component {
         true
     }
 
+    /// Says, before the response, what the viewer's next request must not miss: a matter of this process's memory,
+    /// where `run` may take its time.
+    fn announce(&self, served: &Served<Q, C>) {
+        let _ = served;
+    }
+
     /// Does it.
     async fn run(&self, served: &Served<Q, C>) -> Result<(), Failure>;
 }

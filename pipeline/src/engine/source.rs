@@ -8,7 +8,8 @@ use super::{Component, Failure, Run};
 
 /// What a pipeline tells its source beside the query.
 pub struct Scope<'a, C> {
-    /// How much of the configured work to do, 0..=1: the pipeline's quality factor, 1 when it has none.
+    /// How much of the configured work to do, 0..=1: the pipeline's quality factor times its parent's, each 1
+    /// when there is none.
     pub quality: f64,
     /// Candidates of the pipelines before this one: all normal pipelines' for a dependent pipeline, none for a normal one.
     pub earlier: &'a [C],

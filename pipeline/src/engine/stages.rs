@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use super::hydrator::Updates;
 use super::run::{Flow, Place, Run};
 use super::{
-    AnyHydrator, AnyScorer, CandidatePipeline, Choice, Failure, Filter, Gate, Mode, PipelineCandidate,
-    PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status, Verdict,
+    AnyHydrator, AnyScorer, CandidatePipeline, Choice, Decorator, Failure, Filter, Gate, Mode,
+    PipelineCandidate, PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status, Verdict,
 };
 
 /// One after the other; the first closed one is the failure.
@@ -42,6 +42,7 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     query: &Arc<Q>,
     earlier: Vec<C>,
     removed: &mut Vec<Removed<C>>,
+    quality: f64,
 ) -> Result<Vec<C>, Failure> {
     if pipelines.is_empty() {
         return Ok(earlier);
@@ -50,14 +51,14 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     let clock = run.engine().clock();
     let timed = pipelines.iter().map(|pipeline| async {
         let started = clock.monotonic();
-        let result = pipeline.run(run, Arc::clone(query), Arc::clone(&earlier)).await;
+        let result = pipeline.run(run, Arc::clone(query), Arc::clone(&earlier), quality).await;
         (result, clock.monotonic().saturating_sub(started))
     });
     let results = join_all(timed).await;
     let mut all = Arc::unwrap_or_clone(earlier);
     for (pipeline, (result, latency)) in pipelines.iter().zip(results) {
         let place = Place { pipeline: parent, stage, component: pipeline.name };
-        if let Some(factor) = &pipeline.quality_factor {
+        if let Some(factor) = pipeline.quality_factor.as_ref().filter(|_| !run.inspection().is_dry()) {
             factor.observe(result.as_ref().map(|_| ()), latency, clock.now());
         }
         match result {
@@ -213,6 +214,7 @@ pub(super) fn run_filters<Q: PipelineQuery, C: PipelineCandidate>(
             Err(Failure::misconfigured(filter.name(), problem))
         });
         let verdicts = verdicts.inspect_err(|failure| run.note_failure(place, failure, latency, entered))?;
+        run.inspection().show_verdicts(place.spot(), &candidates, &verdicts);
         let mut kept = Vec::with_capacity(entered);
         for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
             match verdict {
@@ -229,6 +231,29 @@ pub(super) fn run_filters<Q: PipelineQuery, C: PipelineCandidate>(
         candidates = kept;
     }
     Ok(candidates)
+}
+
+/// One after the other. A decorator that panics leaves its candidates plain, or half decorated, but there.
+pub(super) fn run_decorators<Q: PipelineQuery, C: PipelineCandidate>(
+    run: &Run,
+    pipeline: &'static str,
+    decorators: &[Arc<dyn Decorator<Q, C>>],
+    query: &Q,
+    candidates: &mut [C],
+) {
+    for decorator in decorators {
+        let place = Place { pipeline, stage: StageKind::Decorator, component: decorator.name() };
+        if candidates.is_empty() || !decorator.enabled(query) {
+            run.note(place, Status::Disabled, Duration::ZERO, Flow::default());
+            continue;
+        }
+        let entered = candidates.len();
+        let (done, latency) = run.call(place, || decorator.decorate(query, candidates));
+        match done {
+            Ok(()) => run.note(place, Status::Done, latency, Flow { entered, kept: entered, removed: 0 }),
+            Err(failure) => run.note_failure(place, &failure, latency, entered),
+        }
+    }
 }
 
 /// One after the other on one choice over `pool`; also says which selector dropped each dropped candidate.
@@ -277,8 +302,17 @@ pub(super) fn select<Q: PipelineQuery, C: PipelineCandidate>(
     removed: &mut Vec<Removed<C>>,
 ) -> Result<Vec<C>, Failure> {
     let (choice, dropped_by) = run_selectors(run, pipeline, stage, selectors, query, &candidates, 1.0)?;
+    let place = Place { pipeline, stage, component: "selection" };
+    if run.inspection().is_watched() {
+        run.inspection().show_left_out(place.spot(), &candidates, &|index| {
+            let dropped = choice.dropped.iter().position(|other| *other == index);
+            let not_selected = || choice.remaining.contains(&index).then_some(("selection", "not_selected"));
+            dropped.map(|position| (dropped_by[position], "dropped")).or_else(not_selected)
+        });
+    }
     let mut pool: Vec<Option<C>> = candidates.into_iter().map(Some).collect();
-    let selected = choice.result.iter().filter_map(|&index| pool[index].take()).collect();
+    let selected: Vec<C> = choice.result.iter().filter_map(|&index| pool[index].take()).collect();
+    run.show(place, &selected);
     for (&index, by) in choice.dropped.iter().zip(dropped_by) {
         removed.extend(pool[index].take().map(|candidate| Removed { candidate, stage, by, rule: "dropped" }));
     }
@@ -301,6 +335,9 @@ pub(super) async fn run_side_effects<Q: PipelineQuery, C: PipelineCandidate>(
     side_effects: &[Arc<dyn SideEffect<Q, C>>],
     served: &Arc<Served<Q, C>>,
 ) -> Result<(), Failure> {
+    if run.inspection().is_dry() {
+        return Ok(());
+    }
     let start = |effect: &Arc<dyn SideEffect<Q, C>>| {
         let (effect, served) = (Arc::clone(effect), Arc::clone(served));
         async move { effect.run(&served).await }
@@ -310,6 +347,10 @@ pub(super) async fn run_side_effects<Q: PipelineQuery, C: PipelineCandidate>(
         if !effect.enabled(served) {
             run.note(place, Status::Disabled, Duration::ZERO, Flow::default());
             continue;
+        }
+        let (announced, latency) = run.call(place, || effect.announce(served));
+        if let Err(failure) = announced {
+            run.note_failure(place, &failure, latency, 0);
         }
         if effect.mode() == Mode::Background {
             run.start_background(place, start(effect));

@@ -20,6 +20,6 @@ mod tests;
 pub use batch_pool::BatchPool;
 pub use discrete::{DISCRETE, DISCRETE_SLOTS, discrete};
 pub use family::{FeatureFamily, FeatureSpec, Level};
-pub use plan::{FamilyTime, FeaturePlan};
+pub use plan::{FamilyTime, FamilyValues, FeaturePlan};
 pub use registry::{BINARY_SLOTS, CONTINUOUS_SLOTS, FamilyRow, Registry, RegistryError};
 pub use rows::{Row, Rows};

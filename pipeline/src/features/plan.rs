@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::placement::{Layout, Part};
 use super::registry::Placed;
 use super::rows::Columns;
-use super::{Registry, RegistryError, Rows};
+use super::{Level, Registry, RegistryError, Rows};
 use crate::domain::stores::EmbeddingStore;
 use crate::domain::{
     Candidate, Clock, DenseEmbedding, Feature, FeatureBatch, ModelInputs, Query, RequestColumns,
@@ -26,6 +26,28 @@ pub struct FamilyTime {
     pub failures: u64,
     /// How long that took.
     pub total: Duration,
+}
+
+/// Candidates from which on a request's features are computed on two threads.
+const MIN_SPLIT: usize = 256;
+
+/// Some candidates' rows of a batch.
+struct Matrices<'a> {
+    continuous: &'a mut [f32],
+    binary: &'a mut [f32],
+}
+
+/// One family's features of one candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FamilyValues {
+    /// The family.
+    pub family: &'static str,
+    /// What it holds.
+    pub about: &'static str,
+    /// Of the request or of the candidate.
+    pub level: Level,
+    /// Names and values, in the order of their slots.
+    pub values: Vec<(String, f32)>,
 }
 
 /// Computes the features that the loaded model reads.
@@ -90,25 +112,75 @@ impl FeaturePlan {
         batch.binary.resize(n * widths.binary, 0.0);
         batch.request_continuous.resize(widths.request_continuous, 0.0);
         batch.request_binary.resize(widths.request_binary, 0.0);
-        for ((placed, part), counters) in self.registry.placed.iter().zip(&self.layout.parts).zip(&self.times)
-        {
-            if part.reads_nothing() {
-                continue;
+        let placed = || self.registry.placed.iter().zip(&self.layout.parts).zip(&self.times);
+        for ((placed, part), counters) in placed().filter(|((_, part), _)| part.of_request) {
+            if !part.reads_nothing() {
+                self.timed(counters, || self.fill_request(placed, part, query, candidates, batch));
             }
-            self.timed(counters, || {
-                if part.of_request {
-                    self.fill_request(placed, part, query, candidates, batch)
-                } else {
-                    self.fill_candidates(placed, part, query, candidates, batch)
-                }
-            });
         }
+        self.fill_all_candidates(query, candidates, batch);
         if let Some(counters) = self.times.last() {
             self.timed(counters, || {
                 self.fill_embeddings(query, candidates, batch);
                 Ok(())
             });
         }
+    }
+
+    /// Every feature of one candidate that the model reads, by family; the embeddings come last.
+    pub fn values(&self, query: &Query, candidate: &Candidate) -> Vec<FamilyValues> {
+        let mut batch = FeatureBatch::default();
+        self.fill(query, std::slice::from_ref(candidate), &mut batch);
+        let names = [self.registry.continuous_names(), self.registry.binary_names()];
+        let mut all: Vec<FamilyValues> = Vec::new();
+        for (placed, part) in self.registry.placed.iter().zip(&self.layout.parts) {
+            let mut values = Vec::new();
+            for (names, slots, columns, once, each, of_request) in [
+                (
+                    names[0],
+                    &placed.continuous,
+                    &part.continuous,
+                    &batch.request_continuous,
+                    &batch.continuous,
+                    part.continuous_once,
+                ),
+                (
+                    names[1],
+                    &placed.binary,
+                    &part.binary,
+                    &batch.request_binary,
+                    &batch.binary,
+                    part.binary_once,
+                ),
+            ] {
+                let matrix = if of_request { once } else { each };
+                let names = names[slots.clone()].iter();
+                values
+                    .extend(names.zip(&matrix[columns.clone()]).map(|(name, value)| (name.clone(), *value)));
+            }
+            if !values.is_empty() {
+                let (family, about) = (placed.family.name(), placed.family.about());
+                all.push(FamilyValues { family, about, level: placed.family.level(), values });
+            }
+        }
+        let named = |name: &'static str, values: &[f32]| {
+            values.iter().enumerate().map(|(i, value)| (format!("{name}.{i}"), *value)).collect::<Vec<_>>()
+        };
+        for (family, about, level, values) in [
+            ("user_embedding", "whom the viewer follows", Level::Request, &batch.user_embedding),
+            (
+                "user_engagement_embedding",
+                "what the viewer engages with",
+                Level::Request,
+                &batch.user_engagement_embedding,
+            ),
+            ("author_embedding", "by whom the author is followed", Level::Candidate, &batch.author_embedding),
+        ] {
+            if !values.is_empty() {
+                all.push(FamilyValues { family, about, level, values: named(family, values) });
+            }
+        }
+        all
     }
 
     fn timed(&self, counters: &Counters, work: impl FnOnce() -> Result<(), Failure>) {
@@ -122,33 +194,63 @@ impl FeaturePlan {
         counters.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// Fills the families of candidates. Large requests are cut in two, and the halves filled at once: no family looks
+    /// from one candidate at another.
+    fn fill_all_candidates(&self, query: &Query, candidates: &[Candidate], batch: &mut FeatureBatch) {
+        let widths = self.layout.widths;
+        let half = if candidates.len() < MIN_SPLIT { 0 } else { candidates.len() / 2 };
+        let (first, second) = candidates.split_at(half);
+        let (continuous, other_continuous) = batch.continuous.split_at_mut(half * widths.continuous);
+        let (binary, other_binary) = batch.binary.split_at_mut(half * widths.binary);
+        if first.is_empty() {
+            self.fill_rows(
+                query,
+                second,
+                &mut Matrices { continuous: other_continuous, binary: other_binary },
+            );
+            return;
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.fill_rows(query, first, &mut Matrices { continuous, binary }));
+            self.fill_rows(
+                query,
+                second,
+                &mut Matrices { continuous: other_continuous, binary: other_binary },
+            );
+        });
+    }
+
+    fn fill_rows(&self, query: &Query, candidates: &[Candidate], batch: &mut Matrices<'_>) {
+        let placed = self.registry.placed.iter().zip(&self.layout.parts).zip(&self.times);
+        for ((placed, part), counters) in placed.filter(|((_, part), _)| !part.of_request) {
+            if !part.reads_nothing() {
+                self.timed(counters, || self.fill_candidates(placed, part, query, candidates, batch));
+            }
+        }
+    }
+
     fn fill_candidates(
         &self,
         placed: &Placed,
         part: &Part,
         query: &Query,
         candidates: &[Candidate],
-        batch: &mut FeatureBatch,
+        batch: &mut Matrices<'_>,
     ) -> Result<(), Failure> {
         let widths = self.layout.widths;
-        let set_defaults = |batch: &mut FeatureBatch| {
-            fill_columns(
-                &mut batch.continuous,
-                widths.continuous,
-                &part.continuous,
-                &placed.continuous_defaults,
-            );
-            fill_columns(&mut batch.binary, widths.binary, &part.binary, &placed.binary_defaults);
+        let set_defaults = |batch: &mut Matrices<'_>| {
+            fill_columns(batch.continuous, widths.continuous, &part.continuous, &placed.continuous_defaults);
+            fill_columns(batch.binary, widths.binary, &part.binary, &placed.binary_defaults);
         };
         set_defaults(batch);
         let mut rows = Rows {
             count: candidates.len(),
             continuous: Columns {
-                values: &mut batch.continuous,
+                values: batch.continuous,
                 width: widths.continuous,
                 own: part.continuous.clone(),
             },
-            binary: Columns { values: &mut batch.binary, width: widths.binary, own: part.binary.clone() },
+            binary: Columns { values: batch.binary, width: widths.binary, own: part.binary.clone() },
             after: &part.after,
         };
         let result = placed.family.fill(query, candidates, &mut rows);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::each;
 use crate::component;
-use crate::domain::{Candidate, FeedbackKind, Query, UserId};
+use crate::domain::{Candidate, FeedbackKind, PostId, Query, UserId};
 use crate::engine::{Filter, Verdict};
 
 /// Removes posts that reach the viewer only through accounts that they lately asked to see fewer of, each kind of
-/// feedback for its own way: written by, liked by, followed by, reposted by.
+/// feedback for its own way: written by, liked by, followed by, reposted by; and posts that they said are of no interest.
 pub struct FeedbackFatigue {
     /// How old feedback may be to remove anything; later it only costs score.
     pub max_age: Duration,
@@ -31,11 +31,15 @@ impl Filter<Query, Candidate> for FeedbackFatigue {
         let liked = self.accounts(query, FeedbackKind::Favorite);
         let followed = self.accounts(query, FeedbackKind::Follow);
         let reposted = self.accounts(query, FeedbackKind::Repost);
+        let history = query.facts.feedback.get().map_or(&[][..], |feedback| feedback);
+        let of_no_interest = history.iter().filter(|entry| entry.kind == FeedbackKind::NotRelevant);
+        let hidden: HashSet<PostId> = of_no_interest.filter_map(|entry| entry.post).collect();
         let tired_of = |candidate: &Candidate| {
             let proof = candidate.social_proof.get();
             let (likers, followers) =
                 proof.map_or((&[][..], &[][..]), |proof| (&proof.liked_by, &proof.followed_by));
-            written.contains(&candidate.original_author_id())
+            hidden.contains(&candidate.original_id())
+                || written.contains(&candidate.original_author_id())
                 || (!likers.is_empty() && likers.iter().all(|user| liked.contains(user)))
                 || (!followers.is_empty()
                     && followers.iter().all(|user| followed.contains(user))

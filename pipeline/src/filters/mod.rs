@@ -29,6 +29,7 @@ pub use competitor_urls::CompetitorUrls;
 pub use conversation_duplicates::ConversationDuplicates;
 pub use feedback_fatigue::FeedbackFatigue;
 pub use hydrated::Hydrated;
+pub(crate) use muted_content::Keywords;
 pub use muted_content::MutedContent;
 pub use out_of_network_safety::OutOfNetworkSafety;
 pub use own_posts::OwnPosts;

@@ -52,12 +52,12 @@ fn verdict(keywords: &Keywords, conversations: &[PostId], candidate: &Candidate)
 }
 
 /// Keywords as token sequences, by their first token.
-struct Keywords {
+pub(crate) struct Keywords {
     by_first: HashMap<String, Vec<Vec<String>>>,
 }
 
 impl Keywords {
-    fn new(keywords: &[String]) -> Self {
+    pub(crate) fn new(keywords: &[String]) -> Self {
         let mut by_first: HashMap<String, Vec<Vec<String>>> = HashMap::new();
         for keyword in keywords {
             let mut tokens = tokens(keyword).into_iter();
@@ -70,6 +70,11 @@ impl Keywords {
 
     fn is_empty(&self) -> bool {
         self.by_first.is_empty()
+    }
+
+    /// Whether a text has one of them.
+    pub(crate) fn match_text(&self, text: &str) -> bool {
+        self.match_tokens(&tokens(text))
     }
 
     fn match_post(&self, post: &Post) -> bool {

@@ -28,7 +28,7 @@ impl Hydrator<Query, Candidate> for Conversations {
         _: &Query,
         candidates: &[Candidate],
     ) -> Result<Vec<Result<Conversation, Failure>>, Failure> {
-        Ok(candidates.iter().map(|candidate| Ok(self.conversation(candidate))).collect())
+        Ok(candidates.iter().map(|candidate| Ok(self.of(candidate))).collect())
     }
 
     fn apply(&self, candidate: &mut Candidate, found: Result<Conversation, &Failure>) {
@@ -37,7 +37,8 @@ impl Hydrator<Query, Candidate> for Conversations {
 }
 
 impl Conversations {
-    fn conversation(&self, candidate: &Candidate) -> Conversation {
+    /// What a candidate stands under.
+    pub fn of(&self, candidate: &Candidate) -> Conversation {
         let mut ancestors = Vec::new();
         let mut parent = candidate.post.get().and_then(|post| post.in_reply_to);
         while let Some(up) = parent.filter(|_| ancestors.len() < self.max_ancestors) {

@@ -1,6 +1,9 @@
 //! Mixing different kinds of items into one timeline.
 
+pub mod ads;
+pub mod decorators;
 pub mod filters;
+pub mod gates;
 mod item;
 mod lift;
 pub mod selectors;

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::domain::stores::UserStore;
 use crate::domain::{Candidate, PostId, Query, SourceKind, UserId};
-use crate::engine::Served;
+use crate::engine::{Mixed, Served};
 use crate::mixing::Item;
+use crate::timeline::Timeline;
 
 /// A ranked timeline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +42,11 @@ pub struct ServedPost {
 }
 
 impl TimelineResponse {
+    /// The ranked posts of a page, without what stands between them.
+    pub fn new(page: &Mixed<Query, Item, Timeline>, users: &dyn UserStore) -> Self {
+        Self { missing: page.response.missing.clone(), ..Self::of(&page.served, users) }
+    }
+
     pub(super) fn of(served: &Served<Query, Item>, users: &dyn UserStore) -> Self {
         let posts = served
             .selected

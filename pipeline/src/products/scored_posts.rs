@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::MAX_ANCESTORS;
 use crate::config::PipelineConfig;
 use crate::domain::stores::Stores;
 use crate::domain::{Candidate, Query, ScorerClient, SourceKind};
 use crate::engine::{
-    AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline, ScoringPipeline,
-    Source, Step,
+    AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, FailOpen, QualityFactor, RecommendationPipeline,
+    ScoringPipeline, Source, Step,
 };
 use crate::features::{BatchPool, FeaturePlan};
 use crate::filters::{
@@ -20,22 +21,23 @@ use crate::filters::{
 use crate::gates::{Away, FollowsSomebody, NotEnoughCached};
 use crate::hydrators::{Authors, Conversations, InNetworkFlag, RelatedPosts, SocialProofs};
 use crate::query_hydrators::{
-    CachedPosts, FeedbackHistory, Impressions, LastVisit, Lists, Relations, ServedPosts, StrongestTies,
-    Viewer, ViewerEmbeddings,
+    CachedPosts, FeedbackHistory, Impressions, LastVisit, Lists, Relations, ServedAuthors, ServedHistory,
+    StrongestTies, Viewer, ViewerEmbeddings,
 };
 use crate::scorers::{Heuristics, Model, WeightedSum};
 use crate::selectors::{
     AppendRemaining, BestOutOfNetworkPerAuthor, DropDuplicates, NetworkCaps, ScoringCandidates, SortByScore,
 };
-use crate::side_effects::{CacheScoredPosts, RecordImpressions};
+use crate::side_effects::CacheScoredPosts;
 use crate::sources::{
     Backfill, Cached, HasLists, InNetwork, ListPosts, PopularVideos, RecommendedAuthors, SecondDegree,
     Similar,
 };
 
+/// The name of the scoring pipeline that asks the model.
+pub(super) const MODEL_SCORING: &str = "model_scoring";
+
 const DAY: Duration = Duration::from_secs(86_400);
-/// How many posts up a reply's conversation is followed.
-const MAX_ANCESTORS: usize = 10;
 /// How many engagements of a post are searched for social proof, and how many accounts are named of a kind.
 const PROOF_ENGAGEMENTS: usize = 500;
 const PROOF_NAMED: usize = 10;
@@ -98,28 +100,38 @@ pub fn scored_posts(
     candidate_pipelines.extend(discovery(config, stores));
     candidate_pipelines.extend(fetch.backfill.enabled.then_some(backfill));
 
+    let memory = config.heuristics.diversity.memory_half_life_ms.map(|half_life| ServedAuthors {
+        history: Arc::clone(&history),
+        posts: Arc::clone(&posts),
+        half_life: ms(half_life),
+    });
+    let mut query_hydrators: Vec<Arc<dyn AnyQueryHydrator<Query>>> = vec![
+        Arc::new(Viewer { users: Arc::clone(&users) }),
+        Arc::new(Relations { graph: Arc::clone(&graph) }),
+        Arc::new(StrongestTies { real_graph, limit: config.query.real_graph_limit }),
+        Arc::new(CachedPosts { cache: Arc::clone(&cache), time_to_live: ms(fetch.cache.time_to_live_ms) }),
+        Arc::new(Impressions {
+            history: Arc::clone(&history),
+            window: ms(config.query.impressions_window_ms),
+            limit: config.query.impressions_limit,
+        }),
+        // Known already when a mixer asks.
+        Arc::new(ServedHistory {
+            history: Arc::clone(&history),
+            announced: Arc::default(),
+            moment: ms(config.query.served_window_ms),
+            window: ms(config.query.served_window_ms),
+            per_response: config.query.served_per_response,
+        }),
+        Arc::new(Lists { lists, limit: config.query.list_limit }),
+        Arc::new(LastVisit { history: Arc::clone(&history) }),
+    ];
+    if let Some(memory) = memory {
+        query_hydrators.push(Arc::new(memory));
+    }
+
     RecommendationPipeline {
-        query_hydrators: vec![vec![
-            Arc::new(Viewer { users: Arc::clone(&users) }),
-            Arc::new(Relations { graph: Arc::clone(&graph) }),
-            Arc::new(StrongestTies { real_graph, limit: config.query.real_graph_limit }),
-            Arc::new(CachedPosts {
-                cache: Arc::clone(&cache),
-                time_to_live: ms(fetch.cache.time_to_live_ms),
-            }),
-            Arc::new(Impressions {
-                history: Arc::clone(&history),
-                window: ms(config.query.impressions_window_ms),
-                limit: config.query.impressions_limit,
-            }),
-            Arc::new(ServedPosts {
-                history: Arc::clone(&history),
-                window: ms(config.query.served_window_ms),
-                per_response: config.query.served_per_response,
-            }),
-            Arc::new(Lists { lists, limit: config.query.list_limit }),
-            Arc::new(LastVisit { history: Arc::clone(&history) }),
-        ]],
+        query_hydrators: vec![query_hydrators],
         async_query_hydrators: vec![
             AsyncQueryHydrator::new(
                 Arc::new(FeedbackHistory { feedback, window: days(fatigue.filter_days + fatigue.fade_days) }),
@@ -170,7 +182,7 @@ pub fn scored_posts(
                 })],
                 fail_open: FailOpen::Always,
                 quality_factor: Some(Arc::new(QualityFactor::new(config.scoring.quality_factor))),
-                ..ScoringPipeline::new("model_scoring")
+                ..ScoringPipeline::new(MODEL_SCORING)
             },
             ScoringPipeline {
                 scorers: vec![Arc::new(Heuristics { config: config.heuristics.clone() })],
@@ -193,10 +205,8 @@ pub fn scored_posts(
             Arc::new(NetworkCaps { config: config.selection.clone() }),
             Arc::new(AppendRemaining),
         ],
-        side_effects: vec![
-            Arc::new(CacheScoredPosts { cache, max_posts: fetch.cache.max_posts }),
-            Arc::new(RecordImpressions { history }),
-        ],
+        quality_factor: Some(Arc::new(QualityFactor::new(config.ranking.quality_factor))),
+        side_effects: vec![Arc::new(CacheScoredPosts { cache, max_posts: fetch.cache.max_posts })],
         ..RecommendationPipeline::new("scored_posts")
     }
 }

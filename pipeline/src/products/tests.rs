@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ForYou, TimelineResponse, for_you};
+use super::TimelineResponse;
 use crate::config::PipelineConfig;
 use crate::domain::stores::{FeedbackStore, HistoryStore, Relation, SocialGraph};
 use crate::domain::{
@@ -13,16 +13,16 @@ use crate::domain::{
 };
 use crate::engine::{CandidatePipeline, FailOpen, Failure, FailureKind, Scope, StageKind, Status};
 use crate::features::{FeaturePlan, Registry, families};
-use crate::sealed::Key;
 use crate::testing::{
-    Answer, HashModel, MemoryStores, NOW, VIEWER, config, hours, id_before, post, quote, reply, repost,
+    Answer, HashModel, MemoryStores, NOW, VIEWER, config, home, hours, id_before, post, quote, reply, repost,
 };
+use crate::timeline::Home;
 
 struct World {
     stores: Arc<MemoryStores>,
     clock: Arc<ManualClock>,
     model: Arc<HashModel>,
-    product: ForYou,
+    home: Home,
 }
 
 /// The viewer follows 10..20; everybody of 10..30 has five posts of the last hours.
@@ -32,13 +32,8 @@ fn world_with(config: &PipelineConfig, answer: Answer) -> World {
     for author in 10..30 {
         (0..5).for_each(|place| stores.add(&post(author, 10 + 60 * place + author), (author * place) as u32));
     }
-    let registry = Arc::new(Registry::new(families::all(&stores.stores())).expect("the families fit"));
-    let model = HashModel::new(registry.request_columns(crate::domain::ModelInputs::PRODUCTION), answer);
-    let clock = Arc::new(ManualClock::new(NOW));
-    let client = Arc::clone(&model) as Arc<dyn ScorerClient>;
-    let product = for_you(config, &stores.stores(), registry, client, clock.clone(), &Key::new([7; 32]))
-        .expect("declared rightly");
-    World { stores, clock, model, product }
+    let (home, model, clock) = home(config.clone(), &stores, &[], answer);
+    World { stores, clock, model, home }
 }
 
 fn world() -> World {
@@ -51,8 +46,8 @@ impl World {
     }
 
     async fn serve_with(&self, request: RequestFacts) -> TimelineResponse {
-        let (response, _) = self.product.serve(VIEWER, request).await.expect("the request survives");
-        self.product.engine().drain().await;
+        let (response, _) = self.home.for_you().serve(VIEWER, request).await.expect("the request survives");
+        self.home.engine().drain().await;
         response
     }
 
@@ -204,10 +199,10 @@ async fn scores_that_are_not_numbers_sink() {
 async fn a_viewer_who_follows_nobody_gets_an_empty_timeline_and_a_stranger_none() {
     let world = world();
     let (response, _) =
-        world.product.serve(UserId(29), RequestFacts::default()).await.expect("an empty timeline");
+        world.home.for_you().serve(UserId(29), RequestFacts::default()).await.expect("an empty timeline");
     assert!(response.posts.is_empty());
     let failure =
-        world.product.serve(UserId(999), RequestFacts::default()).await.expect_err("no such viewer");
+        world.home.for_you().serve(UserId(999), RequestFacts::default()).await.expect_err("no such viewer");
     assert_eq!(failure.kind, FailureKind::ClosedGate);
 }
 
@@ -241,7 +236,8 @@ async fn backfill_comes_for_viewers_who_were_away_and_is_no_duplicate() {
 #[tokio::test]
 async fn every_candidate_is_accounted_for_at_every_stage() {
     let world = world();
-    let (response, report) = world.product.serve(VIEWER, RequestFacts::default()).await.expect("served");
+    let (response, report) =
+        world.home.for_you().serve(VIEWER, RequestFacts::default()).await.expect("served");
     let mut expected: usize = report
         .stages
         .iter()
@@ -303,8 +299,7 @@ async fn a_source_of_rubbish_leaves_the_rest_as_it_was() {
             ranking.candidate_pipelines.insert(0, pipeline);
         }
         let query = Arc::new(Query::new(VIEWER, NOW, RequestFacts::default()));
-        let outcome =
-            ranking.run(&world.product.engine().start(), query).await.expect("the request survives");
+        let outcome = ranking.run(&world.home.engine().start(), query).await.expect("the request survives");
         let ids: Vec<_> = outcome.served.selected.iter().map(|c| (c.post_id, c.score.to_bits())).collect();
         (ids, outcome.served.removed.len())
     };
@@ -312,4 +307,36 @@ async fn a_source_of_rubbish_leaves_the_rest_as_it_was() {
     let (with_rubbish, removed_with) = serve(true).await;
     assert_eq!(clean, with_rubbish);
     assert_eq!(removed_with, removed + 12, "all of it accounted for");
+}
+
+#[tokio::test]
+async fn authors_served_lately_rank_lower_when_that_is_remembered() {
+    let mut remembering = config();
+    remembering.heuristics.diversity.memory_half_life_ms = Some(3_600_000);
+    for (config, lowers) in [(remembering, true), (config(), false)] {
+        let world = world_with(&config, Answer::Rows);
+        let diversity = async |author: u64| {
+            let response = world.serve_fresh().await;
+            let best = response.posts.iter().find(|post| post.author_id.0 == author).expect("is served");
+            let factor = best.reasons.iter().find_map(|why| why.strip_prefix("author_diversity x"));
+            factor.map_or(1.0, |factor| factor.parse::<f64>().expect("a number"))
+        };
+        let first = diversity(12).await;
+        let second = diversity(12).await;
+        assert_eq!(first, 1.0);
+        assert_eq!(second < 0.9, lowers, "{second}");
+        if lowers {
+            world.clock.advance(Duration::from_secs(40 * 3_600));
+            // Posts grow too old in the meantime: one that was not there then.
+            world.stores.add(&crate::domain::Post { ..recent(&world, 12) }, 0);
+            assert_eq!(diversity(12).await, 1.0, "forgotten after forty half-lives");
+        }
+    }
+}
+
+/// A post of `author` of the last minute.
+fn recent(world: &World, author: u64) -> crate::domain::Post {
+    let at = crate::domain::Clock::now(&*world.clock) - Duration::from_secs(60);
+    let id = PostId(PostId::at(at).0 + author);
+    crate::domain::Post { id, author: UserId(author), created_at: at, conversation: id, ..Default::default() }
 }

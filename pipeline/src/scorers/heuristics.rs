@@ -1,5 +1,7 @@
 //! The factors that a model's score is multiplied with.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{FeedbackFading, diversity_factors};
@@ -39,7 +41,8 @@ impl Scorer<Query, Candidate> for Heuristics {
         let history = query.facts.feedback.get().map_or(&[][..], |history| history);
         let fading = FeedbackFading::new(&self.config.feedback, history, query.now);
         let scores: Vec<_> = candidates.iter().map(|c| (c.author_id, c.model_score.get_or(0.0))).collect();
-        let diversity = diversity_factors(&self.config.diversity, &scores);
+        let remembered = query.facts.served_authors.get_or(Arc::default());
+        let diversity = diversity_factors(&self.config.diversity, &scores, &remembered);
         let rescore = |(candidate, place_factor): (&Candidate, f64)| {
             let factors = self.factors(candidate, place_factor, &fading);
             let score =

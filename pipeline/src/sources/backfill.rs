@@ -74,4 +74,13 @@ impl Source<Query, Candidate> for Backfill {
             })
             .collect())
     }
+
+    fn why_not(&self, query: &Query, wanted: &Candidate) -> Option<String> {
+        let post = wanted.post.get()?;
+        Some(match () {
+            () if !query.follows(post.author) => "the viewer does not follow its author".to_owned(),
+            () if post.is_reply() => "it is a reply".to_owned(),
+            () => format!("the viewer's network has {} newer posts", self.max_results),
+        })
+    }
 }

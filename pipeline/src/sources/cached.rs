@@ -21,6 +21,10 @@ impl Source<Query, Candidate> for Cached {
         let cached = query.facts.cached.get().map_or(&[][..], |cached| cached);
         Ok(cached.iter().map(candidate).collect())
     }
+
+    fn why_not(&self, _query: &Query, _wanted: &Candidate) -> Option<String> {
+        Some("the viewer's last requests left no score of it in the cache".to_owned())
+    }
 }
 
 fn candidate(cached: &CachedPost) -> Candidate {

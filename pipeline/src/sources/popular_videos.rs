@@ -64,7 +64,7 @@ impl Source<Query, Candidate> for PopularVideos {
 impl PopularVideos {
     /// The most popular videos.
     fn scanned(&self) -> Vec<PostId> {
-        let mut ids = Vec::with_capacity(self.config.max_scanned);
+        let mut ids = Vec::new();
         self.index.visit_popular_videos(&mut |id, _| {
             ids.push(id);
             if ids.len() < self.config.max_scanned {

@@ -383,6 +383,7 @@ impl Base {
             index,
             accounts: self.accounts,
             posts: self.posts,
+            versions: Default::default(),
             engagements: self.engagements,
             aggregates: self.aggregates,
             community_posts: self.community_posts,

@@ -58,6 +58,19 @@ impl PostStore for Embedded {
         }
     }
 
+    fn newest_version(&self, id: PostId) -> Option<PostId> {
+        let mut newest = self.memory.versions.get(&id.0)?;
+        // Ids of versions ascend, so this ends.
+        while let Some(newer) = self.memory.versions.get(&newest) {
+            newest = newer;
+        }
+        Some(PostId(newest))
+    }
+
+    fn edit(&self, old: PostId, new: Post) -> Result<(), StoreError> {
+        self.journal.commit(Write::EditPost { old, new: Box::new(new) }).map(drop)
+    }
+
     fn insert(&self, post: Post) -> Result<(), StoreError> {
         self.journal.commit(Write::InsertPost(Box::new(post))).map(drop)
     }

@@ -85,6 +85,8 @@ pub(super) struct Memory {
     pub(super) ties: Csr<Tie>,
     pub(super) accounts: ShardedMap<u64, Account>,
     pub(super) posts: Posts,
+    /// Old version → the next one.
+    pub(super) versions: ShardedMap<u64, u64>,
     pub(super) engagements: Engagements,
     pub(super) aggregates: Aggregates,
     pub(super) embeddings: Embeddings,
@@ -192,6 +194,14 @@ impl Memory {
                 is_new
             }
             Write::DeletePost(id) => self.forget_post(id),
+            Write::EditPost { old, new } => {
+                // The new version first: a reader that follows the old one's trace finds it.
+                let id = new.id.0;
+                let is_new = self.apply(Write::InsertPost(new));
+                self.versions.insert(old.0, id);
+                self.forget_post(old);
+                is_new
+            }
             Write::PutUser(user) => {
                 self.put_user(user);
                 true
@@ -243,6 +253,8 @@ impl Memory {
         self.community_posts.sweep(self.post_horizon());
         self.popular_videos.forget(&gone);
         self.embeddings.sweep(&gone);
+        let horizon = self.post_horizon();
+        self.versions.for_each_shard(|shard| shard.retain(|old, _| PostId(*old).made_at() >= horizon));
         self.feedback.sweep(now - self.options.feedback_retention);
         gone
     }

@@ -12,11 +12,14 @@ pub(crate) use stores::MemoryStores;
 
 use crate::config::PipelineConfig;
 use crate::domain::{
-    Candidate, Feature, FeatureBatch, IdSet, ManualClock, Millis, ModelInputs, Post, PostCounts, PostId,
+    Ad, Candidate, Feature, FeatureBatch, IdSet, ManualClock, Millis, ModelInputs, Post, PostCounts, PostId,
     PostRef, Predictions, Query, RequestColumns, RequestFacts, ScorerClient, ScorerError, SourceKind,
     SuggestKind, Task, UserId,
 };
 use crate::engine::{Engine, EngineConfig, Run};
+use crate::features::{Registry, families};
+use crate::sealed::Key;
+use crate::timeline::{Home, HomeParts};
 
 /// The moment at which tests take place.
 pub(crate) const NOW: Millis = Millis(1_700_000_000_000);
@@ -114,6 +117,28 @@ pub(crate) fn run() -> Arc<Run> {
     Engine::new(Arc::new(ManualClock::new(NOW)), EngineConfig::default()).start()
 }
 
+/// All timelines over these stores, with a key that every test knows.
+pub(crate) fn home(
+    config: PipelineConfig,
+    stores: &Arc<MemoryStores>,
+    ads: &[Ad],
+    answer: Answer,
+) -> (Home, Arc<HashModel>, Arc<ManualClock>) {
+    let registry = Arc::new(Registry::new(families::all(&stores.stores())).expect("the families fit"));
+    let model = HashModel::new(registry.request_columns(ModelInputs::PRODUCTION), answer);
+    let clock = Arc::new(ManualClock::new(NOW));
+    let parts = HomeParts {
+        stores: stores.stores(),
+        ads: ads.into(),
+        registry,
+        client: model.clone(),
+        recommender: None,
+        clock: clock.clone(),
+        key: Key::new([7; 32]),
+    };
+    (Home::new(config, parts).expect("declared rightly"), model, clock)
+}
+
 /// The usual configuration with the network as its only source, so that sources do not overlap.
 pub(crate) fn config() -> PipelineConfig {
     let mut config = PipelineConfig::default();
@@ -146,6 +171,8 @@ pub(crate) enum Answer {
     Fails,
     /// Never answers.
     Hangs,
+    /// Answers the same of every candidate.
+    Same,
     /// Answers, and every third row is not a number.
     SomeNaN,
 }
@@ -183,6 +210,7 @@ impl ScorerClient for HashModel {
         let mut rows: Vec<_> = batch.continuous.chunks_exact(width.max(1)).enumerate().map(row).collect();
         match self.answer {
             Answer::Rows | Answer::SomeNaN => {}
+            Answer::Same => rows.iter_mut().for_each(|row| row[Task::Favorite.index()] = 0.5),
             Answer::TooFew => _ = rows.pop(),
             Answer::Fails => return (batch, Err(ScorerError::Unavailable("out of order".to_owned()))),
             Answer::Hangs => std::future::pending().await,

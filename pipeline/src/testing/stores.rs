@@ -30,6 +30,8 @@ struct Data {
     ties: HashMap<(UserId, UserId), TieStrength>,
     lists: BTreeMap<ListId, List>,
     feedback: Vec<Feedback>,
+    dismissals: Vec<Dismissal>,
+    edits: HashMap<PostId, PostId>,
     served: Vec<(UserId, Platform, ServedResponse)>,
     impressions: Vec<(UserId, PostId, Millis)>,
     visits: Vec<(UserId, Millis)>,
@@ -54,6 +56,18 @@ impl MemoryStores {
     /// Adds a relation.
     pub(crate) fn relate(&self, relation: Relation, from: u64, to: u64) {
         self.data().relations.insert((relation, UserId(from), UserId(to)));
+    }
+
+    /// All posts, by id.
+    pub(crate) fn all_posts(&self) -> Vec<Post> {
+        self.data().posts.values().map(|(post, _)| Post::clone(post)).collect()
+    }
+
+    /// Changes an account.
+    pub(crate) fn change(&self, user: u64, change: impl FnOnce(&mut User)) {
+        if let Some((account, _)) = self.data().users.get_mut(&UserId(user)) {
+            change(Arc::make_mut(account));
+        }
     }
 
     /// Adds a post with counts.
@@ -126,6 +140,21 @@ impl PostStore for MemoryStores {
                 return;
             }
         }
+    }
+
+    fn newest_version(&self, id: PostId) -> Option<PostId> {
+        let data = self.data();
+        let mut newest = *data.edits.get(&id)?;
+        while let Some(newer) = data.edits.get(&newest) {
+            newest = *newer;
+        }
+        Some(newest)
+    }
+
+    fn edit(&self, old: PostId, new: Post) -> Result<(), StoreError> {
+        self.delete(old)?;
+        self.data().edits.insert(old, new.id);
+        self.insert(new)
     }
 
     fn insert(&self, post: Post) -> Result<(), StoreError> {
@@ -367,8 +396,9 @@ impl FeedbackStore for MemoryStores {
         data.feedback.iter().filter(|entry| entry.viewer == viewer && entry.at >= since).copied().collect()
     }
 
-    fn dismissals(&self, _viewer: UserId, _since: Millis) -> Vec<Dismissal> {
-        Vec::new()
+    fn dismissals(&self, viewer: UserId, since: Millis) -> Vec<Dismissal> {
+        let data = self.data();
+        data.dismissals.iter().filter(|entry| entry.viewer == viewer && entry.at >= since).cloned().collect()
     }
 
     fn record_feedback(&self, feedback: Feedback) -> Result<(), StoreError> {
@@ -376,7 +406,8 @@ impl FeedbackStore for MemoryStores {
         Ok(())
     }
 
-    fn record_dismissal(&self, _dismissal: Dismissal) -> Result<(), StoreError> {
+    fn record_dismissal(&self, dismissal: Dismissal) -> Result<(), StoreError> {
+        self.data().dismissals.push(dismissal);
         Ok(())
     }
 }

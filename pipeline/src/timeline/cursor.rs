@@ -1,22 +1,23 @@
 //! Cursors as clients carry them: sealed, versioned, of one viewer and one timeline.
 
 use super::CursorKind;
-use crate::domain::{Cursor, Millis, PostId, TimelineKind, UserId};
+use crate::domain::{Cursor, PostId, TimelineKind, UserId};
 use crate::sealed::Key;
 use crate::timeline::TimelineError;
 
 /// Version of the payload, its first byte.
 const VERSION: u8 = 1;
 
-/// Where a page goes on: the place in the timeline, the sort index to count down from, and when the reader began.
+/// Where a page goes on: the place in the timeline, the sort index to count down from, and the reader's
+/// session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The posts between which the page lies.
     pub cursor: Cursor,
     /// The sort index of the page's first entry.
     pub sort_from: i64,
-    /// When the first page was asked for that this one continues.
-    pub started: Millis,
+    /// The request of the first page that this one continues.
+    pub session: u64,
 }
 
 /// One viewer's cursors of one timeline.
@@ -47,7 +48,7 @@ impl CursorCodec<'_> {
         payload.extend_from_slice(&newest.0.to_be_bytes());
         payload.extend_from_slice(&oldest.0.to_be_bytes());
         payload.extend_from_slice(&place.sort_from.to_be_bytes());
-        payload.extend_from_slice(&place.started.0.to_be_bytes());
+        payload.extend_from_slice(&place.session.to_be_bytes());
         self.key.seal(&self.context(), &payload)
     }
 
@@ -64,7 +65,7 @@ impl CursorCodec<'_> {
 fn parse(payload: &[u8]) -> Option<Place> {
     let [VERSION, kind, numbers @ ..] = payload else { return None };
     let (numbers, rest) = numbers.as_chunks::<8>();
-    let &[newest, oldest, sort_from, started] = numbers else { return None };
+    let &[newest, oldest, sort_from, session] = numbers else { return None };
     if !rest.is_empty() {
         return None;
     }
@@ -76,8 +77,8 @@ fn parse(payload: &[u8]) -> Option<Place> {
         2 => Cursor::Gap { newest, oldest },
         _ => return None,
     };
-    let (sort_from, started) = (i64::from_be_bytes(sort_from), Millis(i64::from_be_bytes(started)));
-    Some(Place { cursor, sort_from, started })
+    let (sort_from, session) = (i64::from_be_bytes(sort_from), u64::from_be_bytes(session));
+    Some(Place { cursor, sort_from, session })
 }
 
 impl From<Cursor> for CursorKind {
@@ -108,7 +109,7 @@ mod tests {
             Cursor::Bottom { oldest: PostId(1) },
             Cursor::Gap { newest: PostId(9), oldest: PostId(3) },
         ] {
-            let place = Place { cursor, sort_from: i64::MIN, started: Millis(-5) };
+            let place = Place { cursor, sort_from: i64::MIN, session: u64::MAX };
             let text = codec(&key, 7, list(4)).encode(place);
             assert_eq!(codec(&key, 7, list(4)).decode(&text).expect("its own"), place);
             for foreign in [
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn payloads_of_another_version_kind_or_length_are_refused() {
-        let place = Place { cursor: Cursor::Top { newest: PostId(1) }, sort_from: 2, started: Millis(3) };
+        let place = Place { cursor: Cursor::Top { newest: PostId(1) }, sort_from: 2, session: 3 };
         let key = Key::new([1; 32]);
         let codec = codec(&key, 7, TimelineKind::ForYou);
         let whole = key.open(&codec.context(), &codec.encode(place)).expect("its own");

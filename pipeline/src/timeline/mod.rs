@@ -14,6 +14,8 @@ mod post;
 mod request;
 mod response;
 mod social_context;
+#[cfg(test)]
+mod tests;
 
 pub use cursor::{CursorCodec, Place};
 pub use entry::{

@@ -2,7 +2,7 @@
 //!
 //! Features come from whoever hydrates candidates, one [`FeatureBatch`] a request; labels are drawn here, from the same
 //! probabilities by which the generator lets people engage. Records have the released schema, each of 6,000 continuous
-//! and 512 binary slots; those beyond the batch's are 0.
+//! 512 binary and 320 discrete slots; those beyond the batch's are 0.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use maskrank::records::{Compression, Dtype, RecordWriter, Schema, Values, encode
 
 use super::generator::draw_labels;
 use crate::domain::{FeatureBatch, Post, PostId, SparseEmbedding, Task, UserId};
+use crate::features::DISCRETE_SLOTS;
 
 /// One request's candidates with their features and labels.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub struct LabelledRequest<'a> {
     pub candidates: &'a [(PostId, UserId)],
     /// Their features, all columns given for each candidate: filled by a plan without request columns.
     pub features: &'a FeatureBatch,
+    /// Their discrete slots, (candidates, [`DISCRETE_SLOTS`]) as [`crate::features::discrete`] gives them; empty for none.
+    pub discrete: &'a [i64],
     /// What the viewer did with each, by [`Task::index`].
     pub labels: &'a [[bool; Task::COUNT]],
 }
@@ -87,6 +90,7 @@ pub fn write_training_records<'a>(
 
 const CONTINUOUS: &str = "home_recap_2022_cont__segdense_vals";
 const BINARY: &str = "home_recap_2022_binary__segdense_vals";
+const DISCRETE: &str = "home_recap_2022_discrete__segdense_vals";
 const AUTHOR_EMBEDDING: &str =
     "original_author.timelines.twhin_author_follow_embeddings.twhin_author_follow_embeddings";
 const USER_EMBEDDING: &str = "user.timelines.twhin_user_follow_embeddings.twhin_user_follow_embeddings";
@@ -107,6 +111,8 @@ impl LabelledRequest<'_> {
         };
         exact("labels", self.labels.len(), rows)?;
         exact("candidates of the batch", features.candidates, rows)?;
+        let discrete = if self.discrete.is_empty() { 0 } else { rows * DISCRETE_SLOTS };
+        exact("discrete", self.discrete.len(), discrete)?;
         exact("request_continuous", features.request_continuous.len(), 0)?;
         exact("request_binary", features.request_binary.len(), 0)?;
         for (operand, found, feature) in [
@@ -136,6 +142,7 @@ impl LabelledRequest<'_> {
 struct Slots {
     continuous: Vec<f32>,
     binary: Vec<i64>,
+    discrete: Vec<i64>,
     author_embedding: Vec<f32>,
     user_embedding: Vec<f32>,
     user_engagement_embedding: Vec<f32>,
@@ -169,6 +176,9 @@ impl Slots {
         let flags = &features.binary[row(&features.binary)];
         self.binary.extend(flags.iter().map(|&flag| i64::from(flag != 0.0)));
         self.binary.resize(length(schema, BINARY), 0);
+        self.discrete.clear();
+        self.discrete.extend(request.discrete.iter().skip(candidate * DISCRETE_SLOTS).take(DISCRETE_SLOTS));
+        self.discrete.resize(length(schema, DISCRETE), 0);
         let longest = schema.entries().iter().filter(|entry| entry.dtype == Dtype::Int64);
         self.zeros.resize(longest.filter_map(|entry| entry.length).max().unwrap_or(1), 0);
         let (post, author) = request.candidates[candidate];
@@ -184,6 +194,7 @@ impl Slots {
                 (_, Some(task)) => Values::Integers(&self.labels[task..=task]),
                 (CONTINUOUS, _) => Values::Floats(&self.continuous),
                 (BINARY, _) => Values::Integers(&self.binary),
+                (DISCRETE, _) => Values::Integers(&self.discrete),
                 (AUTHOR_EMBEDDING, _) => Values::Floats(&self.author_embedding),
                 (USER_EMBEDDING, _) => Values::Floats(&self.user_embedding),
                 (USER_ENGAGEMENT_EMBEDDING, _) => Values::Floats(&self.user_engagement_embedding),
@@ -227,11 +238,18 @@ mod tests {
         label[1][Task::Reply.index()] = true;
         let candidates = [(PostId(11), UserId(21)), (PostId(12), UserId(22))];
         let requests = [
-            LabelledRequest { viewer: UserId(1), candidates: &candidates, features: &first, labels: &label },
+            LabelledRequest {
+                viewer: UserId(1),
+                candidates: &candidates,
+                features: &first,
+                discrete: &[],
+                labels: &label,
+            },
             LabelledRequest {
                 viewer: UserId(2),
                 candidates: &candidates[..1],
                 features: &second,
+                discrete: &[],
                 labels: &label[1..],
             },
         ];
@@ -262,7 +280,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let candidates = [(PostId(11), UserId(21))];
         let write = |features: &FeatureBatch, labels: &[[bool; Task::COUNT]]| {
-            let request = LabelledRequest { viewer: UserId(1), candidates: &candidates, features, labels };
+            let request = LabelledRequest {
+                viewer: UserId(1),
+                candidates: &candidates,
+                features,
+                discrete: &[],
+                labels,
+            };
             let result = write_training_records(&folder.path().join("records"), [request]);
             result.err().map(|error| error.to_string()).unwrap_or_default()
         };

@@ -1,4 +1,5 @@
 //! Raw rows of a generated world, and features recounted from them by filters and f64 sums, without the library's counts.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::backend::{Call, Lane};
+use crate::backend::{Call, Lane, Work};
 use crate::{Result, Scores};
 
 use super::epilogue::finish_norm;
@@ -157,6 +157,7 @@ fn by_blocks<K: Kernel>(
             unsafe {
                 featurize(executor, call, schedule, &workspace, first, 0..rows, scratch, sink);
                 for task in schedule.phases.iter().flatten() {
+                    let lap = executor.clock.lap();
                     match task {
                         Task::Norm { .. } => norm_rows(executor, task, &workspace, 0..rows, scratch),
                         Task::Gemm { .. } => {
@@ -167,6 +168,7 @@ fn by_blocks<K: Kernel>(
                             finish(executor, &product, &workspace, 0..rows);
                         }
                     }
+                    executor.clock.count(lap, task.work());
                 }
                 head(executor, call, schedule, &workspace, first, 0..rows, sink);
             }
@@ -221,6 +223,7 @@ fn by_step<K: Kernel>(
             if phase.iter().any(|task| needs_rows(executor, task)) {
                 by_rows(threads, &|part, scratch| {
                     for task in phase {
+                        let lap = executor.clock.lap();
                         // SAFETY: as above.
                         unsafe {
                             match task {
@@ -233,6 +236,7 @@ fn by_step<K: Kernel>(
                                 }
                             }
                         }
+                        executor.clock.count(lap, task.work());
                     }
                 });
             }
@@ -289,6 +293,7 @@ fn gemm_phase<K: Kernel>(
                 let count = strips_of(task);
                 let own = start.max(base)..end.min(base + count);
                 if own.start < own.end {
+                    let lap = executor.clock.lap();
                     let product = product(executor, task, requests);
                     let own = own.start - base..own.end - base;
                     for part in executor.tuning.passes(product.op.depth, rows) {
@@ -297,6 +302,7 @@ fn gemm_phase<K: Kernel>(
                             strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch)
                         };
                     }
+                    executor.clock.count(lap, task.work());
                 }
                 base += count;
             }
@@ -338,8 +344,10 @@ unsafe fn featurize<K: Kernel>(
     let into = (schedule.x, schedule.requests);
     let isa = executor.kernel.isa();
     let featurize = &executor.program.featurize;
+    let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
     unsafe { featurize.rows(isa, &call.batch, first, rows, workspace, into, scratch, sink.statuses) };
+    executor.clock.count(lap, Work::Featurize);
 }
 
 /// # Safety
@@ -354,8 +362,10 @@ unsafe fn head<K: Kernel>(
     sink: &Sink,
 ) {
     let (isa, head) = (executor.kernel.isa(), &executor.program.head);
+    let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
     unsafe { head.rows(isa, workspace, &schedule.head, rows, first, call.weights, call.calibrated, sink) };
+    executor.clock.count(lap, Work::Head);
 }
 
 /// # Safety

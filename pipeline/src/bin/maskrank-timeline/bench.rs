@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use maskrank_pipeline::domain::{RequestFacts, UserId};
+use maskrank_pipeline::domain::{Engagement, EngagementKind, RequestFacts, UserId};
 use maskrank_pipeline::engine::{Report, StageKind};
 use maskrank_pipeline::world::WorldConfig;
 
@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Requests a second, in an open loop
     #[arg(long)]
     rate: Option<f64>,
+    /// Also measure while so many engagements a second are recorded, and compare
+    #[arg(long, value_name = "RATE")]
+    ingest: Option<u64>,
     /// Seed of viewers and arrivals
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -87,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let (warm_up, measured) = (pick(arguments.warm_up), pick(arguments.requests));
     runtime.block_on(closed(&timeline, warm_up, 1));
-    let begun = Instant::now();
+    let (begun, cpu) = (Instant::now(), cpu_seconds());
     let samples = match arguments.rate {
         Some(rate) => {
             let gaps = exponential_gaps(arguments.seed, rate, arguments.requests);
@@ -100,8 +103,89 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         }
     };
     let elapsed = begun.elapsed();
+    if let Some((before, after)) = cpu.zip(cpu_seconds()) {
+        // On a machine that does other things too, this says more than the latencies.
+        let each = (after - before) * 1e3 / samples.len().max(1) as f64;
+        writeln!(out, "{each:.1} ms of processor time a request")?;
+    }
     print(&mut out, &timeline, &samples, elapsed, arguments.stages)?;
+    if let Some(rate) = arguments.ingest {
+        let again = pick(arguments.requests);
+        let writer = Ingest::start(&timeline, rate, arguments.seed);
+        let begun = Instant::now();
+        let busy = runtime.block_on(closed(&timeline, again, arguments.concurrency));
+        let (elapsed, recorded) = (begun.elapsed(), writer.stop());
+        writeln!(
+            out,
+            "\nwhile recording: {:.0} engagements a second of {rate} wanted",
+            recorded as f64 / elapsed.as_secs_f64()
+        )?;
+        print(&mut out, &timeline, &busy, elapsed, false)?;
+        let p99 = |samples: &[Sample]| {
+            let mut latencies: Vec<Duration> = samples.iter().map(|sample| sample.latency).collect();
+            latencies.sort_unstable();
+            let place = (0.99 * latencies.len().saturating_sub(1) as f64).round() as usize;
+            latencies.get(place).map_or(0.0, Duration::as_secs_f64)
+        };
+        writeln!(out, "p99 while recording is {:.2} times that of before", p99(&busy) / p99(&samples))?;
+    }
     Ok(())
+}
+
+/// Records engagements at a rate, on a thread of its own, until it is stopped.
+struct Ingest {
+    is_over: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<u64>,
+}
+
+/// Engagements of one write.
+const GROUP: u64 = 1_000;
+
+impl Ingest {
+    fn start(timeline: &Arc<Timeline>, rate: u64, seed: u64) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (timeline, over) = (Arc::clone(timeline), Arc::clone(&is_over));
+        let thread = std::thread::spawn(move || {
+            let stores = &timeline.world.stores;
+            let users = timeline.world.embedded.sizes().0.max(1) as u64;
+            let mut targets = Vec::new();
+            for author in (1..=users).map(UserId) {
+                stores.posts.visit_by_author(author, &mut |post, _| {
+                    targets.push((post.original_id(), post.original_author()));
+                    std::ops::ControlFlow::Break(())
+                });
+            }
+            let mut random = Random(seed ^ 0x1357);
+            let (started, mut recorded) = (Instant::now(), 0_u64);
+            while !over.load(Ordering::Relaxed) && !targets.is_empty() {
+                let due = (started.elapsed().as_secs_f64() * rate as f64) as u64;
+                if due < recorded + GROUP {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                let now = timeline.world.clock.now();
+                let mut engagement = || {
+                    let (post, author) = targets[(random.next() % targets.len() as u64) as usize];
+                    let kind =
+                        EngagementKind::ALL[(random.next() % EngagementKind::ALL.len() as u64) as usize];
+                    Engagement { user: UserId(1 + random.next() % users), post, author, kind, at: now }
+                };
+                let group: Vec<Engagement> = (0..GROUP).map(|_| engagement()).collect();
+                if stores.engagements.record(&group).is_err() {
+                    break;
+                }
+                recorded += GROUP;
+            }
+            recorded
+        });
+        Self { is_over, thread }
+    }
+
+    /// Stops, and says how many were recorded.
+    fn stop(self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or(0)
+    }
 }
 
 async fn serve(timeline: &Timeline, viewer: UserId, since: Instant) -> Sample {
@@ -221,6 +305,18 @@ fn line(out: &mut impl Write, name: &str, mut latencies: Vec<Duration>, rows: f6
     };
     let [p50, p90, p99, max] = [0.5, 0.9, 0.99, 1.0].map(at);
     writeln!(out, "{name:<58} {p50:>9.3} {p90:>9.3} {p99:>9.3} {max:>9.3} {rows:>9.1}")
+}
+
+/// Processor time of this process in seconds, where the system says.
+fn cpu_seconds() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/schedstat").ok();
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let of_task = |path: PathBuf| {
+        let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let sum: f64 = tasks.filter_map(|task| of_task(task.ok()?.path())).sum();
+    status.map(|_| sum / 1e9)
 }
 
 /// Memory of this process, where the system says.

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use maskrank_pipeline::domain::{Cursor, PostId, RequestFacts, UserId};
+use maskrank_pipeline::domain::{PostId, TimelineKind, UserId};
 use maskrank_pipeline::products::TimelineResponse;
+use maskrank_pipeline::timeline::{CursorKind, TimelineRequest};
 
-use crate::Outcome;
 use crate::setup::{self, ModelArguments, World};
+use crate::{Outcome, timelines};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -22,39 +23,49 @@ pub(crate) struct Arguments {
     /// How many posts
     #[arg(long, value_name = "N")]
     count: Option<usize>,
-    /// The page behind this post: what was served in the last ten minutes does not come again
-    #[arg(long, value_name = "ID")]
-    older_than: Option<PostId>,
+    /// A cursor that an earlier page ended or began with
+    #[arg(long, value_name = "TEXT")]
+    cursor: Option<String>,
     /// Posts that the viewer has seen, by id
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     seen: Vec<PostId>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print the whole page, with its conversations, modules and ads; with --json the instructions that a client gets
+    #[arg(long)]
+    entries: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let request = TimelineRequest {
+        cursor: arguments.cursor.clone(),
+        seen: arguments.seen.clone(),
+        count: arguments.count,
+        ..TimelineRequest::new(TimelineKind::ForYou, arguments.viewer)
+    };
+    if arguments.entries {
+        return timelines::show(&arguments.model, arguments.world.as_deref(), request, arguments.json);
+    }
     let config = arguments.model.pipeline_config()?;
     let timeline = arguments.model.timeline(World::open(arguments.world.as_deref())?, &config)?;
-    let request = RequestFacts {
-        cursor: arguments.older_than.map(|oldest| Cursor::Bottom { oldest }),
-        seen: arguments.seen.clone(),
-        max_results: arguments.count,
-        ..RequestFacts::default()
-    };
     let response = setup::runtime()?.block_on(async {
-        let served = timeline.home.for_you().serve(arguments.viewer, request).await;
+        let answer = timeline.home.answer(request).await;
         timeline.home.drain().await;
-        served
+        answer
     });
     timeline.world.stores.history.flush()?;
-    let (response, _) = response.map_err(|failure| format!("viewer {}: {failure}", arguments.viewer))?;
+    let page = response?.mixed;
+    let response = TimelineResponse::new(&page, &*timeline.world.stores.users);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &response)?;
         writeln!(out)?;
     } else {
         list(&mut out, &response)?;
+        if let Some(next) = page.response.cursor(CursorKind::Bottom) {
+            writeln!(out, "\nNext page: --cursor {next}")?;
+        }
         if arguments.model.model == "seeded" {
             eprintln!(
                 "The model's weights are seeded, not trained: the order has no meaning, the funnel around it does."

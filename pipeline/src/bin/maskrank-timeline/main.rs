@@ -4,13 +4,17 @@
 mod act;
 mod bench;
 mod components;
+mod explain;
 mod for_you;
+mod records;
 mod setup;
 mod stand_in;
+mod timelines;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use maskrank_pipeline::domain::TimelineKind;
 use maskrank_pipeline::world::cli;
 
 /// Ranks timelines: candidates, hydration, filters, the Heavy Ranker, selection.
@@ -25,11 +29,21 @@ struct Arguments {
 enum Command {
     /// Rank a viewer's timeline
     ForYou(for_you::Arguments),
+    /// Posts of followed accounts, newest first
+    Following(timelines::Arguments),
+    /// Posts of a list's members, newest first
+    List(timelines::ListArguments),
+    /// Posts for subscribers of the accounts that the viewer pays, newest first
+    Subscribed(timelines::Arguments),
+    /// Say why a post is, or is not, in a viewer's timeline: sources, filters, features, scores, places
+    Explain(explain::Arguments),
     /// Follow, block or mute an account, or ask to see fewer of its posts
     Act(act::Arguments),
     /// Generate a world, or import one from files
     #[command(subcommand)]
     World(cli::WorldCommand),
+    /// Write training records: all features of what the model would be asked about, with labels
+    Records(records::Arguments),
     /// Measure requests: how long each stage takes, in a closed or an open loop
     Bench(bench::Arguments),
     /// List the components of the pipelines and the feature families, in the order of execution
@@ -46,8 +60,13 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let outcome = match Arguments::parse().command {
         Command::ForYou(arguments) => for_you::run(&arguments),
+        Command::Following(arguments) => arguments.run(TimelineKind::Following),
+        Command::List(arguments) => arguments.run(),
+        Command::Subscribed(arguments) => arguments.run(TimelineKind::Subscribed),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Act(arguments) => act::run(&arguments),
         Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
+        Command::Records(arguments) => records::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Components(arguments) => components::run(&arguments),
     };

@@ -90,6 +90,7 @@ impl ModelArguments {
             ads: Arc::clone(&world.ads),
             registry: Arc::clone(&registry),
             client,
+            recommender: None,
             clock: Arc::clone(&world.clock),
             key: world.key.clone(),
         };

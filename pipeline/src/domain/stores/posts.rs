@@ -20,6 +20,22 @@ pub trait PostStore: Send + Sync {
         visit: &mut dyn FnMut(&Arc<Post>, PostCounts) -> ControlFlow<()>,
     );
 
+    /// The newest version of a post that was edited; none when it was not.
+    fn newest_version(&self, id: PostId) -> Option<PostId> {
+        let _ = id;
+        None
+    }
+
+    /// Adds a post as the newest version of another one by the same author, which is deleted. On disk when the call
+    /// returns. A store that does not know versions refuses.
+    ///
+    /// # Errors
+    /// The old post is not there, is a repost or by another author, the new id is taken, or the disk fails.
+    fn edit(&self, old: PostId, new: Post) -> Result<(), StoreError> {
+        let problem = format!("post {old} cannot become {}: versions are not kept here", new.id);
+        Err(StoreError::Refused { store: "posts", operation: "edit", problem })
+    }
+
     /// Adds a post. On disk when the call returns.
     ///
     /// # Errors

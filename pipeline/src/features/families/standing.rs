@@ -94,8 +94,18 @@ pub(super) fn top_share(embedding: &SparseEmbedding) -> f32 {
 
 /// Cosine of two dense embeddings; 0 when either is all zeros.
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
-    let norm = |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>().sqrt();
-    let length = norm(a) * norm(b);
-    if length > 0.0 { dot / length } else { 0.0 }
+    let length = (dot(a, a) * dot(b, b)).sqrt();
+    if length > 0.0 { dot(a, b) / length } else { 0.0 }
+}
+
+/// Inner product, in eight sums side by side so that they can be added at once.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let (a_parts, b_parts) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(x, y)| x * y).sum();
+    let mut sums = [0.0_f32; LANES];
+    for (x, y) in a_parts.zip(b_parts) {
+        sums.iter_mut().zip(x.iter().zip(y)).for_each(|(sum, (x, y))| *sum += x * y);
+    }
+    rest + sums.iter().sum::<f32>()
 }

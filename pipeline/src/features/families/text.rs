@@ -1,7 +1,5 @@
 //! How a text is written.
 
-use std::collections::HashSet;
-
 use crate::component;
 use crate::domain::{Candidate, Post, Query};
 use crate::engine::Failure;
@@ -108,25 +106,63 @@ impl Signs {
     }
 }
 
+/// What the words are like.
+#[derive(Default)]
+struct Words {
+    count: usize,
+    letters: usize,
+    longest: usize,
+    upper_case: usize,
+    numbers: usize,
+    /// Hashes, for how many are distinct.
+    hashes: Vec<u32>,
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut words = Self::default();
+        for word in text.split_whitespace() {
+            let (mut length, mut hash, mut is_upper, mut is_number) = (0, 0x811c_9dc5_u32, true, true);
+            for sign in word.chars() {
+                length += 1;
+                hash = (hash ^ sign as u32).wrapping_mul(0x0100_0193);
+                is_upper &= sign.is_uppercase();
+                is_number &= sign.is_ascii_digit();
+            }
+            words.count += 1;
+            words.letters += length;
+            words.longest = words.longest.max(length);
+            words.upper_case += usize::from(is_upper && length > 1);
+            words.numbers += usize::from(is_number);
+            words.hashes.push(hash);
+        }
+        words
+    }
+
+    /// How many different words there are; two whose hashes meet count as one.
+    fn distinct(mut self) -> usize {
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        self.hashes.len()
+    }
+}
+
 /// Values in the order of [`CONTINUOUS`].
 fn values(post: &Post) -> [f32; CONTINUOUS.len()] {
     let signs = Signs::of(&post.text);
-    let words: Vec<&str> = post.text.split_whitespace().collect();
-    let count = (words.len() as f32).max(1.0);
-    let letters: usize = words.iter().map(|word| word.chars().count()).sum();
-    let longest = words.iter().map(|word| word.chars().count()).max().unwrap_or(0);
-    let distinct = words.iter().collect::<HashSet<_>>().len();
-    let upper = words.iter().filter(|word| word.len() > 1 && word.chars().all(char::is_uppercase)).count();
-    let numbers = words.iter().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit())).count();
+    let words = Words::of(&post.text);
+    let (all, count) = (words.count as f32, (words.count as f32).max(1.0));
+    let (letters, longest) = (words.letters as f32, words.longest as f32);
+    let (upper_case, numbers) = (words.upper_case as f32, words.numbers as f32);
     let sentences = signs.sentences.max(1.0);
     let chars = signs.chars.max(1.0);
     [
-        letters as f32 / count,
-        longest as f32,
-        distinct as f32 / count,
-        upper as f32,
+        letters / count,
+        longest,
+        words.distinct() as f32 / count,
+        upper_case,
         signs.emoji,
-        numbers as f32,
+        numbers,
         signs.ellipses,
         signs.commas,
         signs.quotation_marks,
@@ -134,7 +170,7 @@ fn values(post: &Post) -> [f32; CONTINUOUS.len()] {
         signs.parentheses,
         signs.repeated_punctuation,
         sentences,
-        words.len() as f32 / sentences,
+        all / sentences,
         post.hashtags.iter().map(|tag| tag.chars().count()).sum::<usize>() as f32,
         post.urls.len() as f32 / count,
         post.mentions.len() as f32 / count,

@@ -1,7 +1,7 @@
 //! What removes items, one file each.
 
 mod each_post_once;
-mod valid_conversations;
+mod sound_conversations;
 
 pub use each_post_once::EachPostOnce;
-pub use valid_conversations::ValidConversations;
+pub use sound_conversations::SoundConversations;

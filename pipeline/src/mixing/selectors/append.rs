@@ -1,7 +1,6 @@
 //! Items go to the result.
 
 use super::Among;
-use crate::component;
 use crate::domain::Query;
 use crate::engine::{Choice, Selector};
 use crate::mixing::Item;
@@ -14,7 +13,7 @@ pub struct Append {
     pub needs_posts: bool,
 }
 
-component!(Append, "append", "appends the items of one kind to the result");
+named_by_items!(Append, "append", "appends the items of one kind to the result");
 
 impl Selector<Query, Item> for Append {
     fn select(&self, _query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {

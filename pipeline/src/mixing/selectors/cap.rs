@@ -1,7 +1,6 @@
 //! How many items.
 
 use super::Among;
-use crate::component;
 use crate::domain::Query;
 use crate::engine::{Choice, Selector};
 use crate::mixing::Item;
@@ -14,7 +13,7 @@ pub struct Cap {
     pub limit: usize,
 }
 
-component!(Cap, "cap", "keeps the first so many items of one kind");
+named_by_items!(Cap, "cap", "keeps the first so many items of one kind");
 
 impl Selector<Query, Item> for Cap {
     fn select(&self, _query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {
@@ -32,7 +31,7 @@ pub struct CapPage {
     pub longest: usize,
 }
 
-component!(CapPage, "cap_page", "keeps as many posts and conversations as fit on the page");
+named_by_items!(CapPage, "page_of", "keeps as many posts and conversations as fit on the page");
 
 impl Selector<Query, Item> for CapPage {
     fn select(&self, query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {

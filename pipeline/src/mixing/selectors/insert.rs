@@ -1,7 +1,6 @@
 //! Fixed positions.
 
 use super::Among;
-use crate::component;
 use crate::domain::Query;
 use crate::engine::{Choice, Selector};
 use crate::mixing::Item;
@@ -15,7 +14,7 @@ pub struct InsertAt {
     pub position: usize,
 }
 
-component!(InsertAt, "insert_at", "inserts the items of one kind at a fixed position of the result");
+named_by_items!(InsertAt, "insert", "inserts the items of one kind at a fixed position of the result");
 
 impl Selector<Query, Item> for InsertAt {
     fn select(&self, _query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {

@@ -1,6 +1,5 @@
 //! Modules with too few items.
 
-use crate::component;
 use crate::domain::Query;
 use crate::engine::{Choice, Selector};
 use crate::mixing::{Item, PeopleKind};
@@ -13,7 +12,18 @@ pub struct DropSmallModules {
     pub min: usize,
 }
 
-component!(DropSmallModules, "drop_small_modules", "drops modules with too few accounts");
+impl crate::engine::Component for DropSmallModules {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            PeopleKind::Follow => "drop_small_who_to_follow",
+            PeopleKind::Subscribe => "drop_small_who_to_subscribe",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        "drops modules with too few accounts"
+    }
+}
 
 impl Selector<Query, Item> for DropSmallModules {
     fn select(&self, _query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {

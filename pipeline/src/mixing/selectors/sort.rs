@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 
 use super::Among;
-use crate::component;
 use crate::domain::{Query, best_first};
 use crate::engine::{Choice, Selector};
 use crate::mixing::Item;
@@ -25,7 +24,7 @@ pub struct SortItems {
     pub order: ItemOrder,
 }
 
-component!(SortItems, "sort_items", "orders items of one kind by score or newest first");
+named_by_items!(SortItems, "sort", "orders items of one kind by score or newest first");
 
 impl Selector<Query, Item> for SortItems {
     fn select(&self, _query: &Query, pool: &[Item], choice: &mut Choice, _quality: f64) {

@@ -58,6 +58,22 @@ impl Source<Query, Candidate> for InNetwork {
         candidates.extend(parents);
         Ok(candidates)
     }
+
+    fn why_not(&self, query: &Query, wanted: &Candidate) -> Option<String> {
+        let post = wanted.post.get()?;
+        let outside = search::refusal(&self.config, query, post);
+        let hits = || search::search(&*self.posts, &self.config, query);
+        Some(match outside {
+            Some(why) => why.to_owned(),
+            None if hits().iter().all(|hit| hit.post.id != post.id) => {
+                "too many newer posts of its author, in all or in a row".to_owned()
+            }
+            None => format!(
+                "its light score is not among the best {}, or a newer repost of it is",
+                self.config.max_results
+            ),
+        })
+    }
 }
 
 /// Keeps the `limit` best by light score, best first; equal ones newest first.

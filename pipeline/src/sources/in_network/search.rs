@@ -67,6 +67,23 @@ fn excluded(config: &InNetworkConfig, query: &Query) -> IdSet<PostId> {
     seen.as_slice().iter().rev().take(config.max_excluded).copied().collect()
 }
 
+/// Why the search leaves a post out, other than for want of room.
+pub(super) fn refusal(config: &InNetworkConfig, query: &Query, post: &Post) -> Option<&'static str> {
+    let is_followed = query.follows(post.author);
+    let is_searched = authors(config, query).contains(&post.author);
+    let is_taken = kind(query, post).is_some_and(|kind| config.kinds.contains(&kind));
+    [
+        (!is_followed, "the viewer does not follow its author"),
+        (!is_searched, "the tie to its author is too weak to be searched"),
+        (post.created_at < query.now - window(config, query), "it is older than the viewer's window"),
+        (post.created_at > query.now, "it is dated after now"),
+        (excluded(config, query).contains(post.id), "the viewer has seen it"),
+        (!is_taken, "posts of its kind are not taken"),
+    ]
+    .into_iter()
+    .find_map(|(holds, why)| holds.then_some(why))
+}
+
 /// The post's kind for this viewer; none when the search never gives such a post.
 fn kind(query: &Query, post: &Post) -> Option<CandidateKind> {
     let is_near = |user: UserId| user == query.viewer || user == post.author || query.follows(user);

@@ -3,7 +3,9 @@
 //! An inverted index: for each of the query's strongest communities, the strongest of its posts within the window are
 //! taken, and what they share with the query is summed. Both limits make it approximate: a post that is weak in every
 //! community of the query can be missed, and of a community with more posts than the limit the weak ones are not summed.
-//! Where no limit bites the result is exact.
+//! Where no limit bites the result is exact. Posts of a single community have the largest shares, so a limit cuts those
+//! between two communities first, which a query between the same two wants most: it must be well above what a community
+//! of usual size has in the window.
 
 use std::collections::HashMap;
 use std::time::Duration;

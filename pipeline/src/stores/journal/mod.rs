@@ -35,6 +35,8 @@ pub(super) enum Write {
     InsertPost(Box<Post>),
     /// A post is deleted.
     DeletePost(PostId),
+    /// A post becomes another one: its newest version.
+    EditPost { old: PostId, new: Box<Post> },
     /// An account is added or replaced.
     PutUser(User),
     /// An account's settings are replaced.
@@ -60,6 +62,7 @@ impl Write {
             Self::Relation { .. } => ("social graph", "set"),
             Self::InsertPost(_) => ("posts", "insert"),
             Self::DeletePost(_) => ("posts", "delete"),
+            Self::EditPost { .. } => ("posts", "edit"),
             Self::PutUser(_) => ("users", "put"),
             Self::PutSettings(..) => ("users", "put settings"),
             Self::Engagements(_) => ("engagements", "record"),

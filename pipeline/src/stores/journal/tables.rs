@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::Write;
 use crate::domain::stores::Relation;
-use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, PostId, UserId};
+use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, Post, PostId, UserId};
 use crate::stores::history;
 use crate::stores::memory::Memory;
 
@@ -28,6 +28,8 @@ const SETTINGS: TableDefinition<u64, Json> = TableDefinition::new("settings");
 const RELATIONS: TableDefinition<(u8, u64, u64), bool> = TableDefinition::new("relations");
 /// An empty value is a deleted post.
 const POSTS: TableDefinition<u64, Json> = TableDefinition::new("posts");
+/// Old version → the next one.
+const VERSIONS: TableDefinition<u64, u64> = TableDefinition::new("versions");
 /// sequence → (user, post, author, kind, at, whether the post was there and counted it): as journals of the first
 /// layout had it. Read, never written.
 const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> =
@@ -103,6 +105,7 @@ impl Tables {
             for table in [USERS, SETTINGS, POSTS, LISTS, FEEDBACK, DISMISSALS] {
                 transaction.open_table(table).map_err(text)?;
             }
+            transaction.open_table(VERSIONS).map_err(text)?;
             transaction.open_table(RELATIONS).map_err(text)?;
             transaction.open_table(PLAIN_ENGAGEMENTS).map_err(text)?;
             transaction.open_table(ENGAGEMENTS).map_err(text)?;
@@ -132,6 +135,8 @@ impl Tables {
             for post in gone {
                 posts.remove(post.0).map_err(text)?;
             }
+            let mut versions = transaction.open_table(VERSIONS).map_err(text)?;
+            versions.retain(|old, _| PostId(old).made_at() >= horizon).map_err(text)?;
             // Of a deleted post only its id is left to tell its age.
             posts.retain(|id, value| !value.is_empty() || PostId(id).made_at() >= horizon).map_err(text)?;
             for table in [FEEDBACK, DISMISSALS] {
@@ -179,6 +184,7 @@ impl Tables {
                 memory.apply(Write::InsertPost(from_json(value)?));
             }
         });
+        each!(VERSIONS, "versions", |old, new| memory.versions.insert(old, new));
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
         each!(PLAIN_ENGAGEMENTS, "engagements", |key, value| {
             let (user, post, author, kind, at, is_counted) = value;
@@ -252,6 +258,29 @@ impl Transaction<'_> {
                 table.insert(post.id.0, to_json(post)?.as_slice())?;
             }
             Write::DeletePost(id) => _ = self.inner.open_table(POSTS)?.insert(id.0, [].as_slice())?,
+            Write::EditPost { old, new } => {
+                let mut posts = self.inner.open_table(POSTS)?;
+                let written = posts.get(old.0)?.map(|value| value.value().to_vec());
+                let was = match written {
+                    Some(value) if value.is_empty() => None,
+                    Some(value) => serde_json::from_slice(&value).ok(),
+                    None => memory.posts.get(*old, memory.post_horizon()).map(|(post, _)| Post::clone(&post)),
+                };
+                let Some(was) = was else {
+                    return Err(Rejection::Refused(format!("there is no post {old}")));
+                };
+                if was.is_repost() || was.author != new.author || new.is_repost() {
+                    let problem =
+                        format!("post {old} cannot become {}: its author's own words are edited", new.id);
+                    return Err(Rejection::Refused(problem));
+                }
+                if new.id <= *old || memory.posts.contains(new.id) || posts.get(new.id.0)?.is_some() {
+                    return Err(Rejection::Refused(format!("id {} is taken or older than {old}", new.id)));
+                }
+                posts.insert(old.0, [].as_slice())?;
+                posts.insert(new.id.0, to_json(new)?.as_slice())?;
+                self.inner.open_table(VERSIONS)?.insert(old.0, new.id.0)?;
+            }
             Write::PutUser(user) => {
                 self.inner.open_table(USERS)?.insert(user.id.0, to_json(user)?.as_slice())?;
             }

@@ -9,7 +9,7 @@ const VIEWER: UserId = UserId(1);
 
 fn response(request_id: u64, at: Millis, posts: u64) -> ServedResponse {
     let posts = (0..posts).map(|post| (PostId(post), None)).collect();
-    ServedResponse { request_id, at, page: PageKind::Initial, posts }
+    ServedResponse { request_id, at, page: PageKind::Initial, posts, ..ServedResponse::default() }
 }
 
 #[test]

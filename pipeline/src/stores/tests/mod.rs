@@ -4,6 +4,7 @@ mod behaviour;
 mod concurrency;
 mod history;
 mod replay;
+mod versions;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -39,10 +39,6 @@ pub(super) fn of(
     let query = &*served.query;
     let request = &query.request;
     let codec = CursorCodec { key: &marshaller.key, viewer: query.viewer, timeline: request.timeline };
-    let started = match request.page() {
-        PageKind::Older | PageKind::Middle => request.scroll_started.unwrap_or(query.now),
-        PageKind::Initial | PageKind::Newer => query.now,
-    };
     let entry = |cursor: Cursor, sort_index: i64, sort_from: i64| {
         let kind = CursorKind::from(cursor);
         let name = match kind {
@@ -50,7 +46,7 @@ pub(super) fn of(
             CursorKind::Bottom => "bottom",
             CursorKind::Gap => "gap",
         };
-        let value = codec.encode(Place { cursor, sort_from, started });
+        let value = codec.encode(Place { cursor, sort_from, session: request.session });
         Entry {
             entry_id: format!("cursor-{name}-{sort_index}"),
             sort_index,

@@ -120,6 +120,7 @@ fn the_table_of_expected_times_is_current() {
         split: Split::default(),
         threads: 0,
         adapter: None,
+        planted_fault: false,
         cpu_kernel: None,
     };
     let program = Program::new(&plan, &options).expect("a program");
