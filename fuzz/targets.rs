@@ -12,13 +12,18 @@ use maskrank::records::{
     BlockReader, LayoutSpec, Missing, OnBad, ReadOptions, RecordBlock, RecordLayout, Schema,
 };
 use maskrank::weights::Weights;
-use maskrank::{Architecture, Error, Model, ModelConfig, ScoreWeights};
+use maskrank::weights::packed::repair;
+use maskrank::{
+    Architecture, Backend, Batch, Binary, Columns, CpuKernel, Error, Features, Model, ModelConfig, Request,
+    ScoreOptions, ScoreWeights, Scorer, Scores,
+};
 
 /// A target by its name.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("weights", weights),
+    ("packed", packed),
     ("config", config),
     ("records", records),
     ("score_weights", score_weights),
@@ -69,6 +74,57 @@ pub fn weights(data: &[u8]) {
     if let Err(error) = Model::new(tiny().clone(), WIDTHS, weights) {
         has_words(&error);
     }
+}
+
+/// A packed model. The first byte says how: bit 0, the rest is a file as it is, or one whose lengths and checksums are made
+/// right, so that what lies behind them is reached. A model that is accepted scores a candidate.
+pub fn packed(data: &[u8]) {
+    read_packed(data);
+}
+
+/// As [`packed`]; whether there was a score.
+pub fn read_packed(data: &[u8]) -> bool {
+    let Some((&mode, rest)) = data.split_first() else { return false };
+    let repaired;
+    let bytes = if mode & 1 == 0 {
+        rest
+    } else {
+        repaired = repair(rest);
+        &repaired
+    };
+    match Model::from_packed_bytes("fuzz", bytes) {
+        Ok(model) => score_one(&model).is_some_and(|outcome| outcome.map_err(|e| has_words(&e)).is_ok()),
+        Err(error) => {
+            has_words(&error);
+            false
+        }
+    }
+}
+
+/// One candidate on the packed model's own terms; `None` where it is too large to be worth it.
+fn score_one(model: &Model) -> Option<Result<(), Error>> {
+    let split = model.weights().packed()?.split().clone();
+    let widths = [split.request_widths(model.widths()), split.candidate_widths(model.widths())];
+    if widths.iter().map(Widths::input_dim).sum::<usize>() > 4096 {
+        return None;
+    }
+    let values = vec![0.5; 4096];
+    let columns = |widths: &Widths| Columns {
+        continuous: Features::F32(&values[..widths.continuous]),
+        binary: Binary::Numbers(&values[..widths.binary]),
+        user_embedding: Features::F32(&values[..widths.user_embedding]),
+        user_eng_embedding: Features::F32(&values[..widths.user_eng_embedding]),
+        author_embedding: Features::F32(&values[..widths.author_embedding]),
+    };
+    let request = Request { candidates: 1, request: columns(&widths[0]), candidate: columns(&widths[1]) };
+    let builder = Scorer::builder(model).backend(Backend::Cpu).cpu_kernel(CpuKernel::Portable).split(split);
+    let scorer = match builder.threads(1).max_candidates(1).max_in_flight(1).build() {
+        Ok(scorer) => scorer,
+        Err(error) => return Some(Err(error)),
+    };
+    let (weights, mut scores) = (vec![1.0; model.tasks().len()], Scores::default());
+    let scored = scorer.score(Batch { requests: &[request] }, &ScoreOptions::new(&weights), &mut scores);
+    Some(scored.map(|()| assert_eq!(scores.scores.len(), 1, "one candidate")))
 }
 
 /// A training configuration; one that is accepted is laid out.

@@ -87,23 +87,43 @@ fn half_to_f32_bits(half: u32) -> u32 {
 // Bits of the f32 at a row and column of a matrix of `width` columns that starts at a word of `inputs`.
 fn fetch(word: u32, kind: u32, row: u32, width: u32, column: u32) -> u32 {
     let element = row * width + column;
+    // Where the value's bits lie: one load serves every kind.
+    var at = element;
+    var shift = 0u;
+    var bits = 32u;
     switch kind {
-        case KIND_BF16: {
-            return (inputs[word + element / 2u] >> (16u * (element % 2u))) << 16u;
-        }
-        case KIND_F16: {
-            return half_to_f32_bits((inputs[word + element / 2u] >> (16u * (element % 2u))) & 0xffffu);
+        case KIND_BF16, KIND_F16: {
+            at = element / 2u;
+            shift = 16u * (element % 2u);
+            bits = 16u;
         }
         case KIND_BYTES: {
-            return bitcast<u32>(f32((inputs[word + element / 4u] >> (8u * (element % 4u))) & 0xffu));
+            at = element / 4u;
+            shift = 8u * (element % 4u);
+            bits = 8u;
         }
         case KIND_BITS: {
             // Each row starts at a byte of its own.
             let byte = row * ((width + 7u) / 8u) + column / 8u;
-            return bitcast<u32>(f32((inputs[word + byte / 4u] >> (8u * (byte % 4u) + column % 8u)) & 1u));
+            at = byte / 4u;
+            shift = 8u * (byte % 4u) + column % 8u;
+            bits = 1u;
+        }
+        default: {}
+    }
+    let value = extractBits(inputs[word + at], shift, bits);
+    switch kind {
+        case KIND_BF16: {
+            return value << 16u;
+        }
+        case KIND_F16: {
+            return half_to_f32_bits(value);
+        }
+        case KIND_BYTES, KIND_BITS: {
+            return bitcast<u32>(f32(value));
         }
         default: {
-            return inputs[word + element];
+            return value;
         }
     }
 }
@@ -144,48 +164,72 @@ fn cleaned(bits: u32, column: u32) -> f32 {
     return clamp(fma(log, constants.log_scale, constants.log_shift), params.min_value, params.max_value);
 }
 
-// Sweeps over a part's columns, in order. One loop body serves all of them: it is long, and compiled once.
+// Sweeps over a part's columns, in order, and at the end one over all of x. One loop body serves all of them: it is
+// long, and compiled once.
 const SWEEP_PIVOT = 0u;    // the first value
 const SWEEP_MOST = 1u;     // the largest deviation from it
 const SWEEP_MEAN = 2u;
 const SWEEP_SQUARES = 3u;
+const SWEEP_STORE = 4u;
 
 @compute @workgroup_size(WG_SIZE)
 fn featurize(
     @builtin(workgroup_id) block: vec3<u32>,
-    @builtin(local_invocation_index) index: u32,
-//# if SUBGROUP
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(num_subgroups) num_subgroups: u32,
-//# end
+//# include shared/thread_parameters.wgsl
 ) {
-//# if SUBGROUP
-    let thread = Thread(index, subgroup, num_subgroups);
-//# else
-    let thread = Thread(index);
-//# end
+//# include shared/thread.wgsl
     let row = block.x;  // [0, num_rows): the grid has no more
     let entry = params.num_rows + requests[row] * REQUEST_WORDS;
     let candidate = Candidate(row - requests[entry], entry);
 
-    // Statistics of every part that has a norm.
+    // Statistics of every part that has a norm, then x, as the last part of this loop.
     var norms: array<Norm, NUM_PARTS>;
     var zero_variance = false;
-    for (var part = 0u; part < NUM_PARTS; part++) {
+    // 1 where a value that the model does not clean is not finite.
+    var non_finite = 0.0;
+    for (var turn = 0u; turn <= NUM_PARTS; turn++) {
+        let is_store = turn == NUM_PARTS;
+        let this_part = min(turn, NUM_PARTS - 1u);
         var norm = Norm(0.0, 1.0, 0.0, 1.0);
-        let begin = select(params.part_end[max(part, 1u) - 1u], 0u, part == 0u);
-        let end = params.part_end[part];
-        if begin < end && params.part_norm[part] != 0u {
-            let epsilon = params.part_epsilon[part];
-            let width = f32(end - begin);
-            for (var sweep = SWEEP_PIVOT; sweep <= SWEEP_SQUARES; sweep++) {
-                // Every invocation reads the pivot for itself; the other passes share their columns out.
-                let first = select(begin + index, begin, sweep == SWEEP_PIVOT);
-                let last = select(end, begin + 1u, sweep == SWEEP_PIVOT);
+        let begin = select(params.part_end[max(this_part, 1u) - 1u], 0u, this_part == 0u);
+        let end = params.part_end[this_part];
+        let epsilon = params.part_epsilon[this_part];
+        let width = f32(end - begin);
+        let has_norm = begin < end && params.part_norm[this_part] != 0u;
+        if is_store || has_norm {
+            let first_sweep = select(SWEEP_PIVOT, SWEEP_STORE, is_store);
+            let last_sweep = select(SWEEP_SQUARES, SWEEP_STORE, is_store);
+            for (var sweep = first_sweep; sweep <= last_sweep; sweep++) {
+                // Every invocation reads the pivot for itself. The other passes share their columns out, one at a
+                // time, and the last one by quads, whose padding is stored as zeros.
+                let run = select(1u, 4u, is_store);
+                var c = select(begin + run * index, begin, sweep == SWEEP_PIVOT);
+                var last = select(end, begin + 1u, sweep == SWEEP_PIVOT);
+                if is_store {
+                    c = run * index;
+                    last = 4u * params.quads;
+                }
                 var most = 0.0;
                 var sum = 0.0;
-                for (var c = first; c < last; c += WG_SIZE) {
-                    let v = cleaned(raw(candidate, part, c), c);
+                var quad = vec4<f32>();
+                while c < last {
+                    var v = 0.0;
+                    if c < params.part_end.w {
+                        var part = 0u;
+                        part += select(0u, 1u, c >= params.part_end.x);
+                        part += select(0u, 1u, c >= params.part_end.y);
+                        part += select(0u, 1u, c >= params.part_end.z);
+                        let bits = raw(candidate, part, c);
+                        // Columns that are continuous are cleaned; the others are as the caller gave them.
+                        if is_store && c >= params.num_continuous && is_non_finite(bits) {
+                            non_finite = 1.0;
+                        }
+                        v = cleaned(bits, c);
+                        if is_store && params.part_norm[part] != 0u {
+                            let normal = normalise(norms[part], v);
+                            v = fma(normal, columns[c].norm_scale, columns[c].norm_shift);
+                        }
+                    }
                     let s = deviation(norm, v);
                     if sweep == SWEEP_PIVOT {
                         norm.pivot = v;
@@ -193,47 +237,40 @@ fn featurize(
                         most = max(most, abs(s));
                     } else if sweep == SWEEP_MEAN {
                         sum += s;
-                    } else {
+                    } else if sweep == SWEEP_SQUARES {
                         sum = fma(s - norm.mean, s - norm.mean, sum);
+                    } else {
+                        quad[c % 4u] = v;
+                        if c % 4u == 3u {
+                            x[row * params.ldx + c / 4u] = quad_store(quad);
+                        }
                     }
+                    // To the next column of the run, or to the next run.
+                    c += select(1u, run * (WG_SIZE - 1u) + 1u, c % run == run - 1u);
                 }
+                if sweep == SWEEP_PIVOT {
+                    continue;
+                }
+                let is_sum = sweep == SWEEP_MEAN || sweep == SWEEP_SQUARES;
+                let of_all = select(most, non_finite, is_store);
+                let total = reduce(
+                    thread, select(REDUCE_MAX, REDUCE_SUM, is_sum), select(of_all, sum, is_sum));
                 if sweep == SWEEP_MOST {
-                    most = reduce_max(thread, most);
-                    norm.scale = scale_for(most, epsilon);
-                    zero_variance = zero_variance || (most == 0.0 && epsilon == 0.0);
+                    norm.scale = scale_for(total, epsilon);
+                    zero_variance = zero_variance || (total == 0.0 && epsilon == 0.0);
                 } else if sweep == SWEEP_MEAN {
-                    norm.mean = reduce_sum(thread, sum) / width;
+                    norm.mean = total / width;
                 } else if sweep == SWEEP_SQUARES {
-                    norm.rstd = reciprocal(reduce_sum(thread, sum) / width, epsilon, norm.scale);
+                    norm.rstd = reciprocal(total / width, epsilon, norm.scale);
+                } else {
+                    non_finite = total;
                 }
             }
         }
-        norms[part] = norm;
-    }
-
-    // x, and whether a value that the model does not clean is not finite.
-    var non_finite = 0.0;
-    for (var q = index; q < params.quads; q += WG_SIZE) {
-        var quad = vec4<f32>();
-        for (var column = 4u * q; column < min(4u * q + 4u, params.part_end.w); column++) {
-            var part = 0u;
-            part += select(0u, 1u, column >= params.part_end.x);
-            part += select(0u, 1u, column >= params.part_end.y);
-            part += select(0u, 1u, column >= params.part_end.z);
-            let bits = raw(candidate, part, column);
-            // Columns that are continuous are cleaned; the others are as the caller gave them.
-            if column >= params.num_continuous && is_non_finite(bits) {
-                non_finite = 1.0;
-            }
-            var v = cleaned(bits, column);
-            if params.part_norm[part] != 0u {
-                v = fma(normalise(norms[part], v), columns[column].norm_scale, columns[column].norm_shift);
-            }
-            quad[column % 4u] = v;
+        if !is_store {
+            norms[this_part] = norm;
         }
-        x[row * params.ldx + q] = quad_store(quad);
     }
-    non_finite = reduce_max(thread, non_finite);
     if index == 0u {
         status[row] = select(select(0u, STATUS_ZERO_VARIANCE, zero_variance), STATUS_NON_FINITE, non_finite > 0.0);
     }

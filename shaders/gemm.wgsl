@@ -11,6 +11,8 @@
 //            share a dispatch: workgroup x is an entry of `tiles`, workgroup y a tile of rows.
 // Threads    WG_SIZE = THREADS_M · THREADS_N; an invocation owns THREAD_M rows (THREADS_M apart) × THREAD_Q quads
 //            of columns (THREADS_N quads apart), each accumulator a named vec4.
+// Rolled     with ROLLED, loads and the steps of a tile's K are loops, not spelled out: the same sums in the same order,
+//            in a third of the code, for adapters whose driver compiles on the processor that also runs it
 // Barriers   (1) both tiles are filled before they are read   (2) they are read before they are filled again
 // Numerics   products and sums in f32 by fma, k ascending whatever the tile: a candidate's bits depend neither on
 //            the tile nor on its neighbours. Rows past num_rows are loaded as zeros and never stored. Columns that
@@ -84,27 +86,37 @@ fn gemm(@builtin(workgroup_id) block: vec3<u32>, @builtin(local_invocation_index
 //# end
 
     for (var k = 0u; k < tile.depth; k += BLOCK_K) {
-//# for i in LOADS_A
-        {
-            let quad = thread + $iu * WG_SIZE;  // [0, BLOCK_M · QUADS_K)
-            let r = first_row + quad / QUADS_K;
-            var value = vec4<f32>();
-            if r < params.num_rows {
-                value = quad_load(a[r * params.lda + tile.a_column + k / 4u + quad % QUADS_K]);
-            }
-            smem_a[quad] = value;  // (BLOCK_M, QUADS_K)
+//# if ROLLED
+        // From the thread's own number on: a count that is known would be spelled out by the driver.
+        for (var quad = thread; quad < BLOCK_M * QUADS_K; quad += WG_SIZE) {
+            load_a(tile, first_row, k, quad);
         }
+        for (var quad = thread; quad < BLOCK_K * QUADS_N; quad += WG_SIZE) {
+            load_w(tile, k, quad);
+        }
+//# else
+//# for i in LOADS_A
+        load_a(tile, first_row, k, thread + $iu * WG_SIZE);
 //# end
 //# for i in LOADS_W
-        {
-            let quad = thread + $iu * WG_SIZE;  // [0, BLOCK_K · QUADS_N)
-            let panel = (quad % QUADS_N) / PANEL_Q;
-            let at = (panel * tile.depth + k + quad / QUADS_N) * PANEL_Q + quad % PANEL_Q;
-            smem_w[quad] = quad_load(weights[tile.weights + at]);  // (BLOCK_K, QUADS_N)
-        }
+        load_w(tile, k, thread + $iu * WG_SIZE);
+//# end
 //# end
         workgroupBarrier();  // (1)
 
+//# if ROLLED
+        for (var step = 0u; step < BLOCK_K; step++) {
+//# for j in THREAD_Q
+            let w_$j = smem_w[step * QUADS_N + column + $ju * THREADS_N];
+//# end
+//# for i in THREAD_M
+            let a_$i = smem_a[(row + $iu * THREADS_M) * QUADS_K + step / 4u][step % 4u];
+//# for j in THREAD_Q
+            acc_$i_$j = fma(vec4<f32>(a_$i), w_$j, acc_$i_$j);
+//# end
+//# end
+        }
+//# else
         for (var q = 0u; q < QUADS_K; q++) {
 //# for j in THREAD_Q
             let w0_$j = smem_w[(4u * q + 0u) * QUADS_N + column + $ju * THREADS_N];
@@ -122,6 +134,7 @@ fn gemm(@builtin(workgroup_id) block: vec3<u32>, @builtin(local_invocation_index
 //# end
 //# end
         }
+//# end
         workgroupBarrier();  // (2)
     }
 
@@ -146,6 +159,23 @@ fn gemm(@builtin(workgroup_id) block: vec3<u32>, @builtin(local_invocation_index
         store(tile, before + i * THREADS_M, column + $ju * THREADS_N, sum_$j);
 //# end
     }
+}
+
+// One quad of A's tile, quad in [0, BLOCK_M · QUADS_K); zeros past the last candidate.
+fn load_a(tile: Tile, first_row: u32, k: u32, quad: u32) {
+    let r = first_row + quad / QUADS_K;
+    var value = vec4<f32>();
+    if r < params.num_rows {
+        value = quad_load(a[r * params.lda + tile.a_column + k / 4u + quad % QUADS_K]);
+    }
+    smem_a[quad] = value;  // (BLOCK_M, QUADS_K)
+}
+
+// One quad of W's tile, quad in [0, BLOCK_K · QUADS_N).
+fn load_w(tile: Tile, k: u32, quad: u32) {
+    let panel = (quad % QUADS_N) / PANEL_Q;
+    let at = (panel * tile.depth + k + quad / QUADS_N) * PANEL_Q + quad % PANEL_Q;
+    smem_w[quad] = quad_load(weights[tile.weights + at]);  // (BLOCK_K, QUADS_N)
 }
 
 // The epilogue of four columns; `quad` counts from the tile's first column.

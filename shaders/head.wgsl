@@ -63,17 +63,9 @@ fn logits_at() -> u32 {
 @compute @workgroup_size(WG_SIZE)
 fn head(
     @builtin(workgroup_id) block: vec3<u32>,
-    @builtin(local_invocation_index) index: u32,
-//# if SUBGROUP
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(num_subgroups) num_subgroups: u32,
-//# end
+//# include shared/thread_parameters.wgsl
 ) {
-//# if SUBGROUP
-    let thread = Thread(index, subgroup, num_subgroups);
-//# else
-    let thread = Thread(index);
-//# end
+//# include shared/thread.wgsl
     let row = block.x;  // [0, num_rows): the grid has no more
     let row_logits = logits_at() + row * params.num_tasks;
 
@@ -84,7 +76,7 @@ fn head(
             let v = quad_load(input[row * params.ld_input + task.input_column + q]);
             sum = fma(v, weights[task.weights + q], sum);
         }
-        let total = reduce_sum(thread, (sum.x + sum.y) + (sum.z + sum.w));
+        let total = reduce(thread, REDUCE_SUM, (sum.x + sum.y) + (sum.z + sum.w));
         if index == 0u {
             var v = total + task.bias;
             if task.relu != 0u {
@@ -119,11 +111,14 @@ fn head(
         outputs[at + matrix] = select(bitcast<u32>(p), NAN_BITS, is_nan);
         outputs[at + 2u * matrix] = select(bitcast<u32>(q), NAN_BITS, is_nan);
     }
-    let score = reduce_sum(thread, sum);
-    bad = reduce_max(thread, bad);
+    // The sum, then whether anything was bad.
+    var totals = vec2<f32>();
+    for (var i = REDUCE_SUM; i <= REDUCE_MAX; i++) {
+        totals[i] = reduce(thread, i, select(sum, bad, i == REDUCE_MAX));
+    }
     if index == 0u {
-        let bits = bitcast<u32>(score);
-        let is_bad = bad > 0.0 || is_non_finite(bits);
+        let bits = bitcast<u32>(totals.x);
+        let is_bad = totals.y > 0.0 || is_non_finite(bits);
         let state = select(select(0u, STATUS_NON_FINITE, is_bad), status[row], status[row] != 0u);
         outputs[row] = select(bits, NAN_BITS, state != 0u);
         outputs[params.capacity + row] = state;

@@ -50,6 +50,12 @@ struct Columns {
 //# include shared/reduce.wgsl
 //# include shared/norm.wgsl
 
+// Passes over a row, in order.
+const SWEEP_MOST = 0u;     // the largest deviation from the first value
+const SWEEP_MEAN = 1u;
+const SWEEP_SQUARES = 2u;
+const SWEEP_STORE = 3u;
+
 fn load(at: u32) -> vec4<f32> {
 //# if SCRATCH
     return v[at];
@@ -61,17 +67,9 @@ fn load(at: u32) -> vec4<f32> {
 @compute @workgroup_size(WG_SIZE)
 fn layer_norm(
     @builtin(workgroup_id) block: vec3<u32>,
-    @builtin(local_invocation_index) index: u32,
-//# if SUBGROUP
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(num_subgroups) num_subgroups: u32,
-//# end
+//# include shared/thread_parameters.wgsl
 ) {
-//# if SUBGROUP
-    let thread = Thread(index, subgroup, num_subgroups);
-//# else
-    let thread = Thread(index);
-//# end
+//# include shared/thread.wgsl
     let group = groups[block.y];
     let row = block.x;  // [0, num_rows): the grid has no more
     let input = row * params.ld_input + group.input_column;
@@ -80,36 +78,35 @@ fn layer_norm(
     var norm = Norm(0.0, 1.0, 0.0, 1.0);
     if group.normalise != 0u {
         norm.pivot = load(input).x;
-        var most = 0.0;
-        for (var q = index; q < group.quads; q += WG_SIZE) {
-            let distance = abs(load(input + q) - norm.pivot) * columns[group.constants + q].keep;
-            most = max(most, max(max(distance.x, distance.y), max(distance.z, distance.w)));
-        }
-        norm.scale = scale_for(reduce_max(thread, most), group.epsilon);
-
-        var sum = 0.0;
-        for (var q = index; q < group.quads; q += WG_SIZE) {
-            let s = (load(input + q) - norm.pivot) * norm.scale;
-            sum += dot(s, columns[group.constants + q].keep);
-        }
-        norm.mean = reduce_sum(thread, sum) / group.width;
-
-        var squares = 0.0;
-        for (var q = index; q < group.quads; q += WG_SIZE) {
-            let s = (load(input + q) - norm.pivot) * norm.scale - norm.mean;
-            squares += dot(s * s, columns[group.constants + q].keep);
-        }
-        let variance = reduce_sum(thread, squares) / group.width;
-        norm.rstd = reciprocal(variance, group.epsilon, norm.scale);
     }
-
-    for (var q = index; q < group.quads; q += WG_SIZE) {
-        let constants = columns[group.constants + q];
-        var value = load(input + q);
-        if group.normalise != 0u {
-            let s = ((value - norm.pivot) * norm.scale - norm.mean) * norm.rstd;
-            value = fma(s, constants.gamma, constants.beta);
+    // One body for all passes over the row: it is compiled once. Before their passes, scale is 1 and mean 0.
+    for (var sweep = select(SWEEP_STORE, SWEEP_MOST, group.normalise != 0u); sweep <= SWEEP_STORE; sweep++) {
+        var part = 0.0;
+        for (var q = index; q < group.quads; q += WG_SIZE) {
+            let constants = columns[group.constants + q];
+            var value = load(input + q);
+            let s = (value - norm.pivot) * norm.scale - norm.mean;
+            if sweep == SWEEP_MOST {
+                let distance = abs(s) * constants.keep;
+                part = max(part, max(max(distance.x, distance.y), max(distance.z, distance.w)));
+            } else if sweep == SWEEP_STORE {
+                if group.normalise != 0u {
+                    value = fma(s * norm.rstd, constants.gamma, constants.beta);
+                }
+                d[output + q] = quad_store(select(vec4<f32>(), value, constants.keep > vec4<f32>()));
+            } else {
+                part += dot(select(s, s * s, sweep == SWEEP_SQUARES), constants.keep);
+            }
         }
-        d[output + q] = quad_store(select(vec4<f32>(), value, constants.keep > vec4<f32>()));
+        if sweep < SWEEP_STORE {
+            let total = reduce(thread, select(REDUCE_SUM, REDUCE_MAX, sweep == SWEEP_MOST), part);
+            if sweep == SWEEP_MOST {
+                norm.scale = scale_for(total, group.epsilon);
+            } else if sweep == SWEEP_MEAN {
+                norm.mean = total / group.width;
+            } else {
+                norm.rstd = reciprocal(total / group.width, group.epsilon, norm.scale);
+            }
+        }
     }
 }

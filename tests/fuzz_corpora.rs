@@ -78,7 +78,7 @@ const WORDS: [&[u8]; 24] = [
     b"\x1f\x8b\x08\0",
 ];
 
-const MAX_INPUT: usize = 8 << 10;
+const MAX_INPUT: usize = 16 << 10;
 
 /// An input made of another one by a few small changes, or of two by cutting and joining.
 fn mutate(random: &mut Random, seeds: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {
@@ -175,13 +175,14 @@ fn good_inputs_are_accepted() {
     ScoreWeights::from_text(&text("score_weights"), "good").expect("good");
     Schema::parse(&good("schema"), Path::new("good")).expect("good");
     assert_eq!(targets::read_records(&good("records")), 1);
+    assert!(targets::read_packed(&good("packed")));
 }
 
 /// Writes the corpora's good inputs anew; run after a format changes.
 #[test]
 #[ignore = "writes files"]
 fn write_good_inputs() {
-    use maskrank::{Model, ModelConfig};
+    use maskrank::{Backend, CpuKernel, Model, ModelConfig, Scorer};
 
     let write = |name: &str, file: &str, bytes: &[u8]| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
@@ -195,6 +196,15 @@ fn write_good_inputs() {
     write("weights", "cut", &bytes[..bytes.len() - 3]);
     write("weights", "long-header", &[&u64::MAX.to_le_bytes()[..], b"{}"].concat());
     write("weights", "empty-header", &[&2_u64.to_le_bytes()[..], b"{}"].concat());
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("model.packed");
+    let builder = Scorer::builder(&model).backend(Backend::Cpu).cpu_kernel(CpuKernel::Portable);
+    builder.max_candidates(1).pack(&file).expect("packed");
+    let packed = std::fs::read(&file).expect("read");
+    write("packed", "good", &[&[0][..], &packed].concat());
+    write("packed", "repaired", &[&[1][..], &packed].concat());
+    write("packed", "cut", &[&[1][..], &packed[..packed.len() - 9]].concat());
 
     write("config", "good", targets::CONFIG.as_bytes());
     let serial = include_bytes!("golden/serial/config.yaml");

@@ -1,10 +1,14 @@
-// reduce: sum and maximum over a workgroup; every invocation gets the result.
+// reduce: sum or maximum over a workgroup; every invocation gets the result.
 //
 //   Tree       a binary tree in workgroup memory
 //   Subgroup   the subgroup's own reduction, then the subgroups' results in order; any subgroup size
 //   Barriers   (1) all parts are written before they are read   (2) all are read before the next reduction writes
 //   Numerics   the order of the sum depends on WG_SIZE and the subgroup size only, never on the batch
-// Must be called in uniform control flow.
+// Must be called in uniform control flow, with the same `operation` by all. A call is long once compiled: where several
+// reductions follow each other, a loop around one call compiles it once.
+
+const REDUCE_SUM = 0u;
+const REDUCE_MAX = 1u;
 
 // Which invocation this is.
 struct Thread {
@@ -15,59 +19,37 @@ struct Thread {
 //# end
 }
 
-//# if SUBGROUP
-// One part a subgroup; there are at most WG_SIZE of them.
+// One part an invocation, or a subgroup, of which there are at most WG_SIZE.
 var<workgroup> smem_parts: array<f32, WG_SIZE>;
 
-fn reduce_sum(thread: Thread, value: f32) -> f32 {
-    smem_parts[thread.subgroup] = subgroupAdd(value);
-    workgroupBarrier();  // (1)
-    var sum = smem_parts[0];
-    for (var i = 1u; i < thread.num_subgroups; i++) {
-        sum += smem_parts[i];
-    }
-    workgroupBarrier();  // (2)
-    return sum;
+fn combine(operation: u32, a: f32, b: f32) -> f32 {
+    return select(a + b, max(a, b), operation == REDUCE_MAX);
 }
 
-fn reduce_max(thread: Thread, value: f32) -> f32 {
-    smem_parts[thread.subgroup] = subgroupMax(value);
+//# if SUBGROUP
+fn reduce(thread: Thread, operation: u32, value: f32) -> f32 {
+    smem_parts[thread.subgroup] = select(subgroupAdd(value), subgroupMax(value), operation == REDUCE_MAX);
     workgroupBarrier();  // (1)
-    var most = smem_parts[0];
+    var total = smem_parts[0];
     for (var i = 1u; i < thread.num_subgroups; i++) {
-        most = max(most, smem_parts[i]);
+        total = combine(operation, total, smem_parts[i]);
     }
     workgroupBarrier();  // (2)
-    return most;
+    return total;
 }
 //# else
-var<workgroup> smem_parts: array<f32, WG_SIZE>;
-
-fn reduce_sum(thread: Thread, value: f32) -> f32 {
+fn reduce(thread: Thread, operation: u32, value: f32) -> f32 {
     smem_parts[thread.index] = value;
     workgroupBarrier();  // (1)
     for (var width = WG_SIZE / 2u; width > 0u; width /= 2u) {
         if thread.index < width {
-            smem_parts[thread.index] += smem_parts[thread.index + width];
+            let other = smem_parts[thread.index + width];
+            smem_parts[thread.index] = combine(operation, smem_parts[thread.index], other);
         }
         workgroupBarrier();  // (1), one level up
     }
-    let sum = smem_parts[0];
+    let total = smem_parts[0];
     workgroupBarrier();  // (2)
-    return sum;
-}
-
-fn reduce_max(thread: Thread, value: f32) -> f32 {
-    smem_parts[thread.index] = value;
-    workgroupBarrier();  // (1)
-    for (var width = WG_SIZE / 2u; width > 0u; width /= 2u) {
-        if thread.index < width {
-            smem_parts[thread.index] = max(smem_parts[thread.index], smem_parts[thread.index + width]);
-        }
-        workgroupBarrier();  // (1), one level up
-    }
-    let most = smem_parts[0];
-    workgroupBarrier();  // (2)
-    return most;
+    return total;
 }
 //# end

@@ -1,22 +1,24 @@
-//! Devices that are lost and memory that runs out, each in a process of its own: the device is shared, and so is memory.
+//! Devices that are lost, and requests for more memory than they have.
 
 use std::process::Command;
 
 use maskrank::golden::Case;
-use maskrank::{Backend, Batch, Error, Result, ScoreOptions, Scorer, Scores, wgpu_testing};
+use maskrank::wgpu_testing::{self, TestDevice};
+use maskrank::{Backend, Batch, Error, Precision, Result, ScoreOptions, Scorer, Scores};
 
 use super::{Named, open};
 
 /// Names what a process of this test is to do instead of running trials.
 pub(crate) const CHILD: &str = "MASKRANK_WGPU_CHILD";
 
-const CHILDREN: [(&str, fn()); 2] = [
-    ("a_lost_device_is_a_typed_error_and_the_next_scorer_gets_another", lost),
-    ("exhausted_memory_is_a_typed_error", exhausted),
-];
+/// Shared devices are the process's: who loses them has a process of its own.
+const LOST: &str = "a_lost_device_is_a_typed_error_and_the_next_scorer_gets_another";
 
 pub(crate) fn trials() -> Vec<Named> {
-    CHILDREN.map(|(name, _)| -> Named { (name.to_owned(), Box::new(move || run(name))) }).into()
+    vec![
+        (LOST.to_owned(), Box::new(|| run(LOST))),
+        ("more_memory_than_the_adapter_allows_is_a_typed_error".to_owned(), Box::new(oversized)),
+    ]
 }
 
 fn run(name: &str) {
@@ -29,8 +31,8 @@ fn run(name: &str) {
 
 /// Does what a trial asked for.
 pub(crate) fn child(name: &str) {
-    let (_, run) = CHILDREN.into_iter().find(|(known, _)| *known == name).expect("a known name");
-    run();
+    assert_eq!(name, LOST, "a known name");
+    lost();
     println!("held");
 }
 
@@ -63,21 +65,16 @@ fn lost() {
     score(&case, &first).expect_err("a lost device stays lost");
 }
 
-fn exhausted() {
-    /// More than the loader, the driver and the shaders still need; far less than the buffers.
-    const SPARE: u64 = 256 << 20;
-    let case = open("tiny-parallel").unwrap();
-    // Everything that a device needs once is there before the limit.
-    let expected = score(&case, &scorer(&case, case.rows).unwrap()).unwrap();
-    let text = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
-    let pages: u64 = text.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number of pages");
-    let limit = format!("--as={}", pages * 4096 + SPARE);
-    let status = Command::new("prlimit").args(["--pid", &std::process::id().to_string(), &limit]).status();
-    assert!(status.expect("prlimit is part of util-linux").success());
-    // Buffers as large as bindings may be, several of them.
-    let error = scorer(&case, u32::MAX as usize).expect_err("there is no such memory");
-    assert!(matches!(error, Error::Device { backend: Backend::Wgpu, .. }), "{error}");
-    assert!(error.to_string().contains("allocate"), "{error}");
-    // What was too much harmed nobody else.
-    assert_eq!(score(&case, &scorer(&case, case.rows).unwrap()).unwrap(), expected);
+/// One byte more than the device's buffers may have, and all that an integer can count.
+fn oversized() {
+    let variant = &TestDevice::variants(Precision::F32).unwrap()[0];
+    let device = TestDevice::open(Precision::F32, variant, None).unwrap();
+    let limit = device.max_buffer_bytes();
+    for bytes in [limit + 1, usize::MAX / 2] {
+        let error = device.allocate(bytes).expect_err("no device has as much");
+        assert!(matches!(error, Error::Device { backend: Backend::Wgpu, .. }), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("allocate \"a test\"") && message.contains(&limit.to_string()), "{message}");
+    }
+    device.allocate(1 << 20).expect("the device is as it was");
 }

@@ -16,17 +16,29 @@ struct Fault {
     precision: Precision,
     from: &'static str,
     to: &'static str,
+    /// Whether it is planted in the variant that rolls loops.
+    rolled: bool,
 }
 
 const fn fault(name: &'static str, from: &'static str, to: &'static str) -> Fault {
-    Fault { name, precision: Precision::F32, from, to }
+    Fault { name, precision: Precision::F32, from, to, rolled: false }
 }
 
 const fn bf16_fault(name: &'static str, from: &'static str, to: &'static str) -> Fault {
-    Fault { name, precision: Precision::Bf16, from, to }
+    Fault { name, precision: Precision::Bf16, from, to, rolled: false }
 }
 
-const FAULTS: [Fault; 21] = [
+const fn rolled_fault(name: &'static str, from: &'static str, to: &'static str) -> Fault {
+    Fault { name, precision: Precision::F32, from, to, rolled: true }
+}
+
+const FAULTS: [Fault; 23] = [
+    rolled_fault("gemm, rolled: the last step of a tile's K", "step < BLOCK_K;", "step < BLOCK_K - 1u;"),
+    rolled_fault(
+        "gemm, rolled: W's tile is loaded in part",
+        "quad < BLOCK_K * QUADS_N;",
+        "quad < BLOCK_K * QUADS_N / 2u;",
+    ),
     fault(
         "gemm: rows past the end are stored",
         "num_stored = min(THREAD_M, (params.num_rows - before + THREADS_M - 1u) / THREADS_M);",
@@ -59,19 +71,19 @@ const FAULTS: [Fault; 21] = [
     fault("gemm: the multiplier's column", "tile.multiplier_column + quad]", "tile.multiplier_column]"),
     fault(
         "layer norm: variance over padding too",
-        "squares += dot(s * s, columns[group.constants + q].keep);",
-        "squares += dot(s * s, vec4<f32>(1.0));",
+        "part += dot(select(s, s * s, sweep == SWEEP_SQUARES), constants.keep);",
+        "part += dot(select(s, s * s, sweep == SWEEP_SQUARES), vec4<f32>(1.0));",
     ),
     fault("layer norm: epsilon is not scaled", "fma(epsilon * scale, scale, variance)", "epsilon + variance"),
     fault(
         "layer norm: sample variance",
-        "reduce_sum(thread, squares) / group.width;",
-        "reduce_sum(thread, squares) / max(group.width - 1.0, 1.0);",
+        "reciprocal(total / group.width,",
+        "reciprocal(total / max(group.width - 1.0, 1.0),",
     ),
     fault(
         "reduce: the last subgroup or half is lost",
-        "smem_parts[thread.subgroup] = subgroupAdd(value);",
-        "smem_parts[thread.subgroup] = subgroupAdd(value) * f32(thread.subgroup != 1u);",
+        "select(subgroupAdd(value), subgroupMax(value), operation == REDUCE_MAX);",
+        "select(subgroupAdd(value), subgroupMax(value), operation == REDUCE_MAX) * f32(thread.subgroup != 1u);",
     ),
     fault(
         "featurize: log(|c|) of numbers above 1 only",
@@ -123,7 +135,8 @@ pub(crate) fn trials() -> Vec<Named> {
 fn plant(fault: &Fault) {
     let mutation = Mutation { from: fault.from, to: fault.to };
     assert_eq!(count_places(mutation), 1, "{}: the fault has one place in the shaders", fault.name);
-    let variant = &TestDevice::variants(fault.precision).unwrap()[0];
+    let variants = TestDevice::variants(fault.precision).unwrap();
+    let variant = variants.iter().find(|name| name.contains("rolled") == fault.rolled).expect("both kinds");
     // A fault that does not compile would be caught by nothing but the compiler.
     let device = TestDevice::open(fault.precision, variant, Some(mutation)).expect("the fault compiles");
     let quietly = |check: &dyn Fn()| catch_unwind(AssertUnwindSafe(check)).is_err();

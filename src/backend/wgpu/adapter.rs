@@ -54,7 +54,8 @@ fn kind(device_type: DeviceType) -> &'static str {
 
 /// What an adapter offers to the choice of a variant.
 pub(crate) fn offer(features: Features, limits: &Limits, device_type: DeviceType) -> Offer<'_> {
-    Offer { features, limits, many_registers: device_type == DeviceType::DiscreteGpu }
+    let many_registers = device_type == DeviceType::DiscreteGpu;
+    Offer { features, limits, many_registers, software: device_type == DeviceType::Cpu }
 }
 
 fn describe(adapter: &Adapter) -> Entry {

@@ -91,8 +91,13 @@ impl Gpu {
     /// Waits until a submission is done and its callbacks have run.
     pub(crate) fn wait(&self, operation: &str, submission: SubmissionIndex) -> Result<()> {
         let poll = PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
-        self.device.poll(poll).map_err(|e| self.error(operation, e.to_string()))?;
-        self.check(operation)
+        let waited = self.device.poll(poll);
+        if waited.is_err() {
+            // A lost device cannot be waited for: another poll brings the news of the loss, which is the reason.
+            let _ = self.device.poll(PollType::Poll);
+        }
+        self.check(operation)?;
+        waited.map(drop).map_err(|e| self.error(operation, e.to_string()))
     }
 
     /// A new buffer. Sizes of 0 are rounded up to a quad, since a binding cannot be empty.

@@ -104,6 +104,11 @@ impl WgpuExecutor {
         })
     }
 
+    /// The same, knowing whether both tiles give the same bits.
+    pub(crate) fn with_tiles(self, tiles_agree: bool) -> Self {
+        Self { tiles_agree, ..self }
+    }
+
     /// Which of the variant's tiles a chunk of `rows` takes.
     pub(crate) fn tile(&self, rows: usize) -> usize {
         usize::from(rows > FEW_ROWS || !self.tiles_agree)

@@ -45,8 +45,15 @@ pub(crate) use variants::ALIGN;
 /// [`Error::SelfTest`] when it computes something else than the CPU.
 pub(crate) fn build(plan: &Plan, options: &Options) -> Result<Arc<dyn Executor>> {
     let ready = ready::get(options.adapter.as_deref(), options.precision)?;
-    let tiles_agree = ready.prove(self_test::longest_k(plan))?;
-    Ok(Arc::new(WgpuExecutor::build(&ready.gpu, &ready.pipelines, plan, options, tiles_agree)?))
+    // The proof runs on the device, and waits for its compiler, while the processor packs.
+    std::thread::scope(|scope| {
+        let proof = scope.spawn(|| ready.prove(self_test::longest_k(plan)));
+        let executor = WgpuExecutor::build(&ready.gpu, &ready.pipelines, plan, options, true);
+        let panicked = |_| Err(ready.gpu.error("self-test", "the thread that tests panicked"));
+        // What is wrong with the device is said first: it may be why the rest failed.
+        let tiles_agree = proof.join().unwrap_or_else(panicked)?;
+        Ok(Arc::new(executor?.with_tiles(tiles_agree)) as Arc<dyn Executor>)
+    })
 }
 
 /// Whether there is an adapter that is a GPU.

@@ -1,4 +1,4 @@
-//! Devices that are open, compiled and proven: one for each adapter and variant, shared by all scorers of a process.
+//! Devices that are open, compiled and, once proven, fit to score: one for each adapter and variant, shared by all scorers of a process.
 //! What it costs to get there is paid by the first scorer only.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +22,8 @@ pub(crate) struct Ready {
 /// What the self-test has seen so far.
 #[derive(Clone, Copy)]
 struct Proof {
+    /// Whether loops and the golden case were right.
+    is_right: bool,
     /// The longest K that was tested.
     depth: usize,
     /// Whether both tiles gave the same bits.
@@ -30,7 +32,7 @@ struct Proof {
 
 static READY: Mutex<Vec<Arc<Ready>>> = Mutex::new(Vec::new());
 
-/// The adapter whose name contains `name`, or the best one, ready to run a precision.
+/// The adapter whose name contains `name`, or the best one, compiled for a precision; not yet proven.
 ///
 /// # Errors
 /// As [`super::build`].
@@ -52,8 +54,6 @@ pub(crate) fn get(name: Option<&str>, precision: Precision) -> Result<Arc<Ready>
         return Ok(Arc::clone(ready));
     }
     let ready = Arc::new(open(&adapter, variant, None)?);
-    self_test::loops(&ready.gpu, &ready.pipelines)?;
-    self_test::golden(&ready.gpu, &ready.pipelines)?;
     all.push(Arc::clone(&ready));
     Ok(ready)
 }
@@ -79,16 +79,23 @@ pub(crate) fn variant(adapter: &wgpu::Adapter, precision: Precision) -> Result<V
 pub(crate) fn open(adapter: &wgpu::Adapter, variant: Variant, mutation: Option<Mutation>) -> Result<Ready> {
     let gpu = Arc::new(Gpu::open(adapter)?);
     let pipelines = Arc::new(Pipelines::build(&gpu, variant, mutation)?);
-    Ok(Ready { gpu, pipelines, proof: Mutex::new(Proof { depth: 0, tiles_agree: true }) })
+    Ok(Ready { gpu, pipelines, proof: Mutex::new(Proof { is_right: false, depth: 0, tiles_agree: true }) })
 }
 
 impl Ready {
-    /// Tests sums of `depth` products unless as long ones were tested before; whether both tiles agree to the bit.
+    /// Everything that a device must compute right before it scores, unless it was tested before: loops, the golden case,
+    /// sums of `depth` products. Whether both tiles agree to the bit. A driver that compiles at the first dispatch does so
+    /// here, all kernels of them.
     ///
     /// # Errors
     /// [`Error::SelfTest`].
     pub(crate) fn prove(&self, depth: usize) -> Result<bool> {
         let mut proof = self.proof.lock().unwrap_or_else(PoisonError::into_inner);
+        if !proof.is_right {
+            self_test::loops(&self.gpu, &self.pipelines)?;
+            self_test::golden(&self.gpu, &self.pipelines)?;
+            proof.is_right = true;
+        }
         if depth > proof.depth {
             proof.tiles_agree &= self_test::depth(&self.gpu, &self.pipelines, depth)?;
             proof.depth = depth;

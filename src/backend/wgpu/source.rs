@@ -18,7 +18,7 @@ use std::fmt::Write;
 pub(crate) type Defines = BTreeMap<&'static str, u32>;
 
 /// Every file under `shaders/`, by its path there.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 12] = [
     ("featurize.wgsl", include_str!("../../../shaders/featurize.wgsl")),
     ("gemm.wgsl", include_str!("../../../shaders/gemm.wgsl")),
     ("layer_norm.wgsl", include_str!("../../../shaders/layer_norm.wgsl")),
@@ -27,6 +27,8 @@ const FILES: [(&str, &str); 10] = [
     ("shared/quad.wgsl", include_str!("../../../shaders/shared/quad.wgsl")),
     ("shared/relu.wgsl", include_str!("../../../shaders/shared/relu.wgsl")),
     ("shared/reduce.wgsl", include_str!("../../../shaders/shared/reduce.wgsl")),
+    ("shared/thread.wgsl", include_str!("../../../shaders/shared/thread.wgsl")),
+    ("shared/thread_parameters.wgsl", include_str!("../../../shaders/shared/thread_parameters.wgsl")),
     ("shared/norm.wgsl", include_str!("../../../shaders/shared/norm.wgsl")),
     ("shared/math.wgsl", include_str!("../../../shaders/shared/math.wgsl")),
 ];

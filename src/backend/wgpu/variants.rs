@@ -92,6 +92,9 @@ pub(crate) struct Variant {
     pub(crate) tiles: [Tile; 2],
     /// Whether reductions use subgroup operations.
     pub(crate) subgroup: bool,
+    /// Whether `gemm` is a third as long to compile, and a little slower to run: for adapters that are programs, whose
+    /// first dispatch waits for the processor to compile.
+    pub(crate) rolled: bool,
 }
 
 /// Every variant, the preferred ones of a precision first.
@@ -103,9 +106,11 @@ pub(crate) fn list() -> Vec<Variant> {
         (Precision::Bf16, &[Storage::Bf16][..]),
     ] {
         for &storage in storages {
-            for many in [TILE_128X128, TILE_64X64] {
+            // One tile for any number of rows is one kernel less to compile.
+            for (many, rolled) in [(TILE_16X64, true), (TILE_128X128, false), (TILE_64X64, false)] {
                 for subgroup in [true, false] {
-                    variants.push(Variant { precision, storage, tiles: [TILE_16X64, many], subgroup });
+                    let tiles = [TILE_16X64, many];
+                    variants.push(Variant { precision, storage, tiles, subgroup, rolled });
                 }
             }
         }
@@ -119,6 +124,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) limits: &'a Limits,
     /// Whether an invocation can keep 64 accumulators in registers: discrete GPUs can, others spill.
     pub(crate) many_registers: bool,
+    /// Whether it is a program on the processor.
+    pub(crate) software: bool,
 }
 
 impl Variant {
@@ -136,7 +143,13 @@ impl Variant {
                 .tiles
                 .iter()
                 .all(|t| t.workgroup_bytes() <= offer.limits.max_compute_workgroup_storage_size)
+            && (offer.software || !self.rolled)
             && (offer.many_registers || largest.thread_m * largest.thread_q < 16)
+    }
+
+    /// The tiles to test: the second only where it is another one.
+    pub(crate) fn distinct_tiles(&self) -> std::ops::Range<usize> {
+        0..if self.tiles[0] == self.tiles[1] { 1 } else { 2 }
     }
 
     /// Device features that it needs.
@@ -157,7 +170,9 @@ impl Variant {
         };
         let [few, many] = self.tiles.map(|tile| format!("{}x{}", tile.block_m, tile.block_n));
         let reductions = if self.subgroup { "subgroup" } else { "tree" };
-        format!("{storage}, tiles {few} and {many}, {reductions} reductions")
+        let tiles =
+            if self.rolled { format!("rolled tile {few}") } else { format!("tiles {few} and {many}") };
+        format!("{storage}, {tiles}, {reductions} reductions")
     }
 
     /// Defines of the kernels that work on rows.
@@ -191,6 +206,9 @@ impl Variant {
             ("LOADS_W", tile.block_n * tile.block_k / 4 / threads),
             ("PANEL_N", PANEL_N),
         ]);
+        if self.rolled {
+            defines.insert("ROLLED", 1);
+        }
         // In f32 the scratch matrix is stored like any other: one pipeline serves both.
         if scratch && self.storage != Storage::F32 {
             defines.insert("SCRATCH", 1);
@@ -207,11 +225,17 @@ mod tests {
     fn webgpu_defaults_run_every_precision() {
         let limits = Limits::default();
         for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
-            let offer = Offer { features: Features::empty(), limits: &limits, many_registers: false };
+            let offer = Offer {
+                features: Features::empty(),
+                limits: &limits,
+                many_registers: false,
+                software: false,
+            };
             let variant = Variant::choose(precision, &offer).expect("a variant inside the default limits");
             assert!(variant.features().is_empty(), "{}", variant.name());
         }
-        let offer = Offer { features: Features::all(), limits: &limits, many_registers: true };
+        let offer =
+            Offer { features: Features::all(), limits: &limits, many_registers: true, software: true };
         assert!(Variant::choose(Precision::Tf32, &offer).is_none());
     }
 

@@ -111,6 +111,20 @@ impl TestDevice {
         lane.times()
     }
 
+    /// Most bytes of one buffer.
+    #[must_use]
+    pub fn max_buffer_bytes(&self) -> usize {
+        usize::try_from(self.ready.gpu.limits.max_buffer_size).unwrap_or(usize::MAX)
+    }
+
+    /// Makes a buffer, as a scorer does, and lets it go.
+    ///
+    /// # Errors
+    /// As a scorer's.
+    pub fn allocate(&self, bytes: usize) -> Result<()> {
+        self.ready.gpu.buffer("a test", bytes, wgpu::BufferUsages::STORAGE).map(drop)
+    }
+
     fn storage(&self) -> Storage {
         self.ready.pipelines.variant.storage
     }
@@ -126,6 +140,6 @@ impl TestDevice {
 fn fitting(precision: Precision) -> Result<Vec<Variant>> {
     let adapter = adapter::choose(None, Software::Allowed)?;
     let limits = adapter.limits();
-    let offer = Offer { features: adapter.features(), limits: &limits, many_registers: true };
+    let offer = Offer { features: adapter.features(), limits: &limits, many_registers: true, software: true };
     Ok(list().into_iter().filter(|v| v.precision == precision && v.fits(&offer)).collect())
 }
