@@ -38,12 +38,21 @@ mod scores;
 pub mod truth;
 pub mod weights;
 
+#[cfg(feature = "cuda")]
+#[doc(hidden)]
+pub use backend::cuda_timing;
 #[cfg(feature = "wgpu")]
 #[doc(hidden)]
 pub use backend::wgpu_testing;
 
+#[doc(hidden)]
+pub use backend::StepClock;
+
 pub use architecture::{Architecture, Layer, LayerKind};
-pub use backend::{Backend, CpuKernel, Device, Entry, Listing, Precision, devices};
+pub use backend::{
+    Backend, BinaryType, CpuKernel, Device, DeviceBatch, DeviceColumns, DeviceOutputs, DeviceSlice,
+    DeviceStream, ElementType, Entry, FeatureType, Listing, Memory, Precision, devices,
+};
 pub use batch::{Batch, Binary, Columns, Features, Request, Split};
 pub use batching::BatchingScorer;
 pub use config::ModelConfig;
@@ -51,7 +60,10 @@ pub use error::{Error, Result};
 pub use live::{Generation, LiveScorer};
 pub use model::{Model, ModelOptions};
 pub use score_weights::ScoreWeights;
-pub use scorer::{PassedOver, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder};
+pub use scorer::{
+    BinaryMut, ColumnsMut, Feature, PassedOver, RequestMut, ScoreFrom, ScoreOptions, Scorer, ScorerBuilder,
+    Staging,
+};
 pub use scores::{Outputs, Scores, Status};
 
 /// The README's code is compiled with the tests.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use maskrank::golden::Case;
-use maskrank::{Backend, Batch, Outputs, Precision, ScoreOptions, Scorer, Scores};
+use maskrank::{Backend, Batch, BinaryType, Outputs, Precision, ScoreOptions, Scorer, Scores};
 
 mod common;
 
@@ -69,5 +69,27 @@ fn a_pool_allocates_only_what_rayon_needs_to_hand_work_over() {
         let blocks = blocks_of_a_call(2, precision);
         println!("{precision}: at most {blocks} blocks a call, all of them rayon's");
         assert!(blocks <= 4, "{precision}: {blocks} blocks");
+    }
+}
+
+/// From the lending of the memory to the scores.
+#[test]
+fn lent_staging_allocates_nothing_after_the_first_time() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let case = Case::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny-parallel")).unwrap();
+    let builder = Scorer::builder(&case.model).backend(Backend::Cpu).threads(1).max_in_flight(1);
+    let scorer = builder.max_candidates(20).build().unwrap();
+    let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
+    let options = ScoreOptions::new(&weights).with_outputs(Outputs { top_k: 3, ..Outputs::default() });
+    let mut scores = Scores::default();
+    let mut call = |sizes: &[usize]| {
+        let mut staging = scorer.staging::<f32>(sizes, BinaryType::Bits).unwrap();
+        staging.columns().candidate.continuous.fill(0.5);
+        staging.score(&options, &mut scores).unwrap();
+    };
+    call(&[5, 0, 10, 5]);
+    for sizes in [&[20][..], &[5, 0, 10, 5], &[], &[1, 1]] {
+        let ((), blocks) = blocks(|| call(sizes));
+        assert_eq!(blocks, 0, "{sizes:?}");
     }
 }

@@ -255,6 +255,44 @@ fn a_wrong_model_is_named() {
 }
 
 #[test]
+fn a_packed_model_stands_for_its_folder_and_says_what_it_was_packed_for() {
+    let world = World::new();
+    let (model, packed) = (world.text("model"), world.text("model.packed"));
+    let expected = succeed(&refs(&world.score("records.tfrecord", &["--precision", "bf16"])));
+    let line = succeed(&["pack", "--model", &model, "--out", &packed, "--precision", "bf16"]);
+    assert!(line.contains("for cpu in bf16, layout strips-32"), "{line}");
+    let inspected = succeed(&["inspect", &packed]);
+    assert_eq!(inspected, succeed(&["inspect", &model]));
+
+    // From here on the file stands alone: configuration, schema and weights are in it.
+    std::fs::remove_dir_all(&model).expect("removed");
+    let score = |more: &[&str]| -> Vec<String> {
+        let mut arguments = world.score("records.tfrecord", more);
+        arguments[2].clone_from(&packed);
+        arguments
+    };
+    assert_eq!(succeed(&refs(&score(&["--precision", "bf16"]))), expected, "the same scores, byte for byte");
+    let message = fail(&refs(&score(&[])));
+    assert!(message.contains("bf16") && message.contains("f32") && message.contains("pack"), "{message}");
+    let again = world.text("again.packed");
+    let message = fail(&["pack", "--model", &packed, "--out", &again]);
+    assert!(message.contains("model folder"), "{message}");
+    let bytes = std::fs::read(&packed).expect("read");
+    for (damaged, word) in
+        [(&bytes[..bytes.len() - 1], "damaged"), (&bytes[..7], "not a packed model"), (&[], "empty")]
+    {
+        std::fs::write(&packed, damaged).expect("written");
+        let message = fail(&refs(&score(&["--precision", "bf16"])));
+        assert!(message.contains(word), "{message}");
+    }
+    let mut newer = bytes.clone();
+    newer[8] = 2;
+    std::fs::write(&packed, newer).expect("written");
+    let message = fail(&refs(&score(&["--precision", "bf16"])));
+    assert!(message.contains("version 2") && message.contains("pack the model again"), "{message}");
+}
+
+#[test]
 fn inspect_counts_the_production_model_and_asks_for_widths() {
     let config = golden().join("production/config.yaml");
     let config = config.to_string_lossy();

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each example, and what its output must contain.
-const EXAMPLES: [(&str, &[&str]); 5] = [
+const EXAMPLES: [(&str, &[&str]); 7] = [
     ("score_a_batch", &["candidate ", ": score ", " of ["]),
     ("ragged_requests", &["3 candidates: [", "0 candidates: []", "17 candidates: [", "1 candidates: ["]),
     ("request_columns", &["["]),
+    ("lent_staging", &["weights + 2 × ", "request 0: best [", "request 1: best ["]),
+    ("device_buffers", &["device buffers on CUDA: "]),
     ("batching", &["caller 7: in a batch of (", "future: [", "9 jobs in ", "compute"]),
     ("hot_reload", &["generation 0: [", "generation 1: [", "the old model goes on serving: cannot"]),
 ];

@@ -168,7 +168,12 @@ fn what_it_was_not_packed_for_is_an_error_that_says_what_to_do() {
     assert!(found.contains("backend cpu") && found.contains("cuda"), "{found}");
     let user = Split { embeddings: [true, false, false], ..Split::default() };
     let found = problem(builder(&packed, Precision::Bf16, &user));
-    assert!(found.contains("split"), "{found}");
+    assert!(
+        found.contains("no request columns") && found.contains("request columns user_embedding"),
+        "{found}"
+    );
+    let unasked = Scorer::builder(&packed).max_candidates(1).build().unwrap();
+    assert_eq!(unasked.precision(), Precision::Bf16, "what it was packed in, where nothing was asked");
     let auto = builder(&packed, Precision::Bf16, &split).backend(Backend::Auto).build().unwrap();
     assert_eq!(auto.device().backend, Backend::Cpu, "auto takes what it was packed for");
 

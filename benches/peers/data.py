@@ -73,17 +73,26 @@ class Layers:
         dense = "_backbone._dense_layers.layers.0."
         self.backbone = (get(dense + "weight"), get(dense + "bias"))
         towers = [f"_towers.{task.replace('.', '__')}.layers." for task in facts["tasks"]]
-        firsts = [folded(tensors, t + "0.", t + "1.") for t in towers]
-        seconds = [folded(tensors, t + "3.", t + "4.") for t in towers]
+        places = [linears_and_norms(tensors, t) for t in towers]
+        firsts = [folded(tensors, linears[0], norms[0]) for linears, norms in places]
+        seconds = [folded(tensors, linears[1], norms[1]) for linears, norms in places]
         self.tower_first = tuple(np.concatenate(parts) for parts in zip(*firsts))
         self.tower_second = tuple(np.stack(parts) for parts in zip(*seconds))
         self.tower_last = (
-            np.concatenate([get(t + "6.weight") for t in towers]),
-            np.concatenate([get(t + "6.bias") for t in towers]),
+            np.concatenate([get(linears[2] + "weight") for linears, _ in places]),
+            np.concatenate([get(linears[2] + "bias") for linears, _ in places]),
         )
         self.tasks = len(towers)
         self.shift = np.log(np.asarray(facts["calibration_ratios"], dtype=np.float32))
         self.score_weights = np.asarray(facts["score_weights"], dtype=np.float32)
+
+
+def linears_and_norms(tensors, tower):
+    """Names of a tower's linear layers and batch norms, in order: a dropout moves the numbers of those after it."""
+    numbers = sorted({int(name[len(tower) :].split(".")[0]) for name in tensors if name.startswith(tower)})
+    modules = [f"{tower}{number}." for number in numbers]
+    norms = [module for module in modules if module + "running_var" in tensors]
+    return [module for module in modules if module not in norms], norms
 
 
 def folded(tensors, linear, norm):

@@ -23,6 +23,8 @@ pub mod query_hydrators;
 pub mod scorers;
 pub mod sealed;
 pub mod selectors;
+#[cfg(feature = "service")]
+pub mod service;
 pub mod side_effects;
 pub mod sources;
 #[cfg(feature = "stores")]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Backend, Options, Precision, cpu, folding};
 use crate::batch::Split;
+use crate::config::EMBEDDINGS;
 use crate::plan::{Linear, Plan, Step};
 use crate::weights::packed::{Packed, Packing, ROWS, folded};
 use crate::{Error, Model, Result};
@@ -76,6 +77,32 @@ pub(crate) fn backend_of(model: &Model) -> Option<Backend> {
     [Backend::Cpu, Backend::Cuda, Backend::Wgpu].into_iter().find(named)
 }
 
+/// The precision that a packed model was packed in.
+pub(crate) fn precision_of(model: &Model) -> Option<Precision> {
+    let packed = model.weights().packed()?;
+    let named = |precision: &Precision| precision.to_string() == packed.precision();
+    [Precision::F32, Precision::Bf16, Precision::F16].into_iter().find(named)
+}
+
+/// A split as the flag `--request-columns` of `maskrank pack` has it.
+fn request_columns(split: &Split) -> String {
+    let ranges = |name: &str, ranges: &[std::ops::Range<usize>]| -> Vec<String> {
+        ranges.iter().map(|range| format!("{name}:{}..{}", range.start, range.end)).collect()
+    };
+    let embeddings = EMBEDDINGS.iter().zip(split.embeddings).filter(|(_, once)| *once);
+    let columns = [
+        ranges("continuous", &split.continuous),
+        ranges("binary", &split.binary),
+        embeddings.map(|(name, _)| (*name).to_owned()).collect(),
+    ]
+    .concat();
+    if columns.is_empty() {
+        "no request columns".to_owned()
+    } else {
+        format!("request columns {}", columns.join(","))
+    }
+}
+
 /// Whether a packed model is what a scorer was asked to be.
 ///
 /// # Errors
@@ -97,7 +124,7 @@ pub(super) fn check(model: &Model, packed: &Packed, backend: Backend, options: &
         return wrong("precision", packed.precision(), &asked_precision);
     }
     if packed.layout() != ROWS && packed.split() != &options.split {
-        return wrong("split", &format!("{:?}", packed.split()), &format!("{:?}", options.split));
+        return wrong("split", &request_columns(packed.split()), &request_columns(&options.split));
     }
     Ok(())
 }

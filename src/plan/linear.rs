@@ -21,6 +21,8 @@ pub struct Linear {
     pub(super) weights: Arc<Weights>,
     pub(super) row_scale: Option<Vec<f64>>,
     pub(super) col_scale: Option<Vec<f64>>,
+    /// Rows come in pairs that are exchanged: an indexing slip, for tests of who notices.
+    pub(super) planted_fault: bool,
 }
 
 impl Linear {
@@ -60,6 +62,7 @@ impl Linear {
     pub fn row(&self, out: usize, into: &mut [f64]) {
         assert!(out < self.out_features, "{}: row {out} of {}", self.name, self.out_features);
         assert_eq!(into.len(), self.in_features, "{}: length of a row", self.name);
+        let out = if self.planted_fault { (out ^ 1).min(self.out_features - 1) } else { out };
         if let Some(folded) = self.packed_rows() {
             // Folded and rounded when it was packed.
             folded.read(out * self.in_features, into);

@@ -90,6 +90,18 @@ impl Plan {
         }
     }
 
+    /// Exchanges neighbouring rows of the first product's weights, for every backend that packs this plan: a slip as a
+    /// kernel's index could have it. For tests of who notices.
+    pub(crate) fn plant_fault(&mut self) {
+        let gemm = self.steps.iter_mut().find_map(|step| match step {
+            Step::Gemm(groups) => groups.first_mut(),
+            _ => None,
+        });
+        if let Some(group) = gemm {
+            group.linear.planted_fault = true;
+        }
+    }
+
     /// Spreads a row of a view's values (its width, in the model's order) over the view's columns (its padded width):
     /// zeros go where the padding is. How weights and affines meet their operand.
     pub fn spread<T: Copy + Default>(&self, view: View, values: &[T], into: &mut [T]) {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::backend::{self, Backend, CpuKernel, Executor, Options, Precision};
+use crate::backend::{self, Backend, CpuKernel, Executor, Memory, Options, Precision, SelfTest};
 use crate::batch::Split;
 use crate::{Error, Model, Result};
 
 use super::places::Places;
+use super::staging::Staged;
 use super::{Place, Scorer};
 
 /// A backend that [`Backend::Auto`] did not take.
@@ -30,12 +31,13 @@ pub struct ScorerBuilder {
 impl ScorerBuilder {
     pub(super) fn new(model: &Model) -> Self {
         let options = Options {
-            precision: Precision::F32,
+            precision: backend::packing::precision_of(model).unwrap_or_default(),
             max_candidates: 1500,
             split: Split::default(),
             threads: 0,
             cpu_kernel: None,
             adapter: None,
+            planted_fault: false,
         };
         Self { model: model.clone(), backend: Backend::Auto, max_in_flight: 2, options }
     }
@@ -47,7 +49,7 @@ impl ScorerBuilder {
         self
     }
 
-    /// Storage type of weights and activations. Default f32.
+    /// Storage type of weights and activations. Default f32, and for a packed model the one that it was packed in.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.options.precision = precision;
@@ -96,6 +98,24 @@ impl ScorerBuilder {
         self
     }
 
+    /// Packs one layer's weights wrongly, on whatever backend. For tests of what notices.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn planted_fault(mut self) -> Self {
+        self.options.planted_fault = true;
+        self
+    }
+
+    /// Memory that the scorer would take, computed without a device and before anything is allocated; none for
+    /// backends whose device alone can say ([`Scorer::memory`] tells when they are built).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a model that the backend cannot lay out.
+    pub fn memory(&self) -> Result<Option<Memory>> {
+        let one = backend::memory(self.backend, &self.model, &self.options)?;
+        Ok(one.map(|memory| Memory { calls: self.max_in_flight, ..memory }))
+    }
+
     /// Allocates everything, packs the weights and proves the backend on a small case.
     ///
     /// # Errors
@@ -120,9 +140,18 @@ impl ScorerBuilder {
         let (executor, passed_over) = self.executor()?;
         let mut places = Vec::with_capacity(self.max_in_flight);
         for _ in 0..self.max_in_flight {
-            places.push(Place { lane: Arc::clone(&executor).lane()?, order: Vec::new() });
+            let lane = Arc::clone(&executor).lane()?;
+            places.push(Place { lane, order: Vec::new(), staged: Staged::default() });
         }
+        if executor.is_self_tested() {
+            let test = SelfTest::new(&self.model, &self.options)?;
+            places.iter_mut().try_for_each(|place| place.lane.self_test(&test))?;
+        }
+        let (per_call, host_per_call) = places.first().map_or((0, 0), |place| place.lane.bytes());
+        let memory =
+            Memory { weights: executor.weight_bytes(), per_call, host_per_call, calls: self.max_in_flight };
         Ok(Scorer {
+            clock: executor.clock(),
             places: Places::new(places),
             device: executor.device().clone(),
             passed_over,
@@ -131,6 +160,7 @@ impl ScorerBuilder {
             split: self.options.split,
             tasks: self.model.tasks().iter().map(|task| task.name.clone()).collect(),
             max_candidates: self.options.max_candidates,
+            memory,
         })
     }
 

@@ -4,15 +4,18 @@
 //! buffers and gives it back; so the memory of a scorer is known when it is built, and a call allocates nothing.
 
 mod builder;
+mod enqueue;
 mod places;
+mod staging;
 mod top_k;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use builder::{PassedOver, ScorerBuilder};
+pub use staging::{BinaryMut, ColumnsMut, Feature, RequestMut, Staging};
 
-use crate::backend::{Call, Device, Lane, Precision};
+use crate::backend::{Call, Device, Lane, Memory, Precision, StepClock};
 use crate::batch::{self, Batch, Split};
 use crate::config::Widths;
 use crate::scores::{Outputs, Scores, Status};
@@ -70,6 +73,8 @@ pub struct Scorer {
     split: Split,
     tasks: Vec<String>,
     max_candidates: usize,
+    clock: Option<Arc<StepClock>>,
+    memory: Memory,
 }
 
 /// Where the time of one call went.
@@ -85,6 +90,7 @@ pub(crate) struct CallTimes {
 struct Place {
     lane: Box<dyn Lane>,
     order: Vec<u32>,
+    staged: staging::Staged,
 }
 
 impl std::fmt::Debug for Scorer {
@@ -146,6 +152,10 @@ impl Scorer {
     /// Compares a batch's lengths and a call's weights with the scorer.
     pub(crate) fn check_call(&self, batch: Batch<'_>, weights: &[f32]) -> Result<()> {
         batch::check(&batch, self.widths, &self.split, self.max_candidates)?;
+        self.check_weights(weights)
+    }
+
+    fn check_weights(&self, weights: &[f32]) -> Result<()> {
         if weights.len() != self.tasks.len() {
             return Err(Error::Argument {
                 argument: "weights",
@@ -182,7 +192,8 @@ impl Scorer {
             place.lane.score(&call, scores)?;
         }
         if options.outputs.top_k > 0 {
-            top_k::select(batch, options.outputs.top_k, &mut place.order, scores);
+            let sizes = batch.requests.iter().map(|request| request.candidates);
+            top_k::select(sizes, options.outputs.top_k, &mut place.order, scores);
         }
         Ok(())
     }
@@ -229,6 +240,20 @@ impl Scorer {
         self.max_candidates
     }
 
+    /// Where the time of calls goes, on backends that tell. For benches.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn step_clock(&self) -> Option<&StepClock> {
+        self.clock.as_deref()
+    }
+
+    /// Memory that the scorer holds, all of it since it was built. A caller's use of [`Scorer::staging`] adds as much
+    /// host memory as the largest batch has, once a place, where the backend has no staging of its own.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        self.memory
+    }
+
     /// How many calls run at once.
     #[must_use]
     pub fn max_in_flight(&self) -> usize {
@@ -238,7 +263,7 @@ impl Scorer {
 
 impl Scores {
     /// Sizes every vector for a batch; memory is kept.
-    fn prepare(&mut self, candidates: usize, tasks: usize, outputs: Outputs) {
+    pub(crate) fn prepare(&mut self, candidates: usize, tasks: usize, outputs: Outputs) {
         let per_task = |vector: &mut Vec<f32>, wanted: bool| {
             vector.clear();
             vector.resize(if wanted { candidates * tasks } else { 0 }, f32::NAN);

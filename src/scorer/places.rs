@@ -1,5 +1,6 @@
 //! A fixed set of things, lent in the order of arrival.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +12,8 @@ pub(super) struct Places<T> {
 }
 
 struct State<T> {
-    free: Vec<T>,
+    /// Given back the longest ago first.
+    free: VecDeque<T>,
     /// Ticket that the next caller draws.
     next: u64,
     /// Ticket whose turn it is.
@@ -28,7 +30,7 @@ impl<T> Places<T> {
     pub(super) fn new(things: Vec<T>) -> Self {
         let total = things.len();
         Self {
-            state: Mutex::new(State { free: things, next: 0, serving: 0 }),
+            state: Mutex::new(State { free: things.into(), next: 0, serving: 0 }),
             changed: Condvar::new(),
             total,
         }
@@ -38,14 +40,23 @@ impl<T> Places<T> {
         self.total
     }
 
-    /// Waits for a thing.
+    /// Waits for a thing: the one that was given back last, whose memory is the most likely to be in a cache.
     pub(super) fn take(&self) -> Loan<'_, T> {
+        self.take_by(VecDeque::pop_back)
+    }
+
+    /// Waits for a thing: the one that was given back the longest ago.
+    pub(super) fn take_oldest(&self) -> Loan<'_, T> {
+        self.take_by(VecDeque::pop_front)
+    }
+
+    fn take_by(&self, pop: impl Fn(&mut VecDeque<T>) -> Option<T>) -> Loan<'_, T> {
         let mut state = self.lock();
         let ticket = state.next;
         state.next += 1;
         loop {
             if state.serving == ticket
-                && let Some(thing) = state.free.pop()
+                && let Some(thing) = pop(&mut state.free)
             {
                 state.serving += 1;
                 drop(state);
@@ -63,13 +74,13 @@ impl<T> Places<T> {
         if state.serving != state.next {
             return None;
         }
-        let thing = state.free.pop()?;
+        let thing = state.free.pop_back()?;
         state.next += 1;
         state.serving += 1;
         Some(Loan { places: self, thing: Some(thing) })
     }
 
-    /// The state is a stack and two counters, consistent at every point where a thread could panic.
+    /// The state is a queue and two counters, consistent at every point where a thread could panic.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,7 +89,7 @@ impl<T> Places<T> {
 impl<T> Drop for Loan<'_, T> {
     fn drop(&mut self) {
         if let Some(thing) = self.thing.take() {
-            self.places.lock().free.push(thing);
+            self.places.lock().free.push_back(thing);
             self.places.changed.notify_all();
         }
     }

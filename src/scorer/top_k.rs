@@ -2,16 +2,20 @@
 
 use std::cmp::Ordering;
 
-use crate::batch::Batch;
 use crate::scores::Scores;
 
-/// Fills `top_k` and its offsets from the scores. `order` is scratch memory.
-pub(super) fn select(batch: Batch<'_>, k: usize, order: &mut Vec<u32>, scores: &mut Scores) {
+/// Fills `top_k` and its offsets from the scores of requests of these sizes. `order` is scratch memory.
+pub(super) fn select(
+    sizes: impl Iterator<Item = usize>,
+    k: usize,
+    order: &mut Vec<u32>,
+    scores: &mut Scores,
+) {
     scores.top_k_offsets.push(0);
     let mut start = 0;
-    for request in batch.requests {
-        let slate = &scores.scores[start..start + request.candidates];
-        start += request.candidates;
+    for candidates in sizes {
+        let slate = &scores.scores[start..start + candidates];
+        start += candidates;
         order.clear();
         order.extend(0..slate.len() as u32);
         let better = |&a: &u32, &b: &u32| better_first(slate, a, b);
@@ -41,13 +45,10 @@ fn better_first(slate: &[f32], a: u32, b: u32) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Request;
 
     fn top(scores: &[f32], sizes: &[usize], k: usize) -> (Vec<u32>, Vec<usize>) {
-        let requests: Vec<Request<'_>> =
-            sizes.iter().map(|&candidates| Request { candidates, ..Request::default() }).collect();
         let mut out = Scores { scores: scores.to_vec(), ..Scores::default() };
-        select(Batch { requests: &requests }, k, &mut Vec::new(), &mut out);
+        select(sizes.iter().copied(), k, &mut Vec::new(), &mut out);
         (out.top_k, out.top_k_offsets)
     }
 

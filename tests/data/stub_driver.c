@@ -1,5 +1,6 @@
 /* A libcuda.so.1 that fails in one way, for tests of the probe. Compiled with -DFAULT_<name>; without, it has one GPU
-   of compute capability 8.0 and CUDA 12.0. Functions that a probe never reaches end the program. */
+   of compute capability 8.0 and CUDA 12.0, or what -DCAPABILITY=90 and -DCUDA=13000 say. Functions that a probe never
+   reaches end the program. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@ int cuInit(unsigned flags) {
 int cuDriverGetVersion(int* version) {
 #if defined(FAULT_OLD_DRIVER)
     *version = 11040;
+#elif defined(CUDA)
+    *version = CUDA;
 #else
     *version = 12000;
 #endif
@@ -51,6 +54,8 @@ int cuDeviceGetAttribute(int* value, int attribute, int device) {
     (void)device;
 #if defined(FAULT_OLD_DEVICE)
     const int major = 7, minor = 5;
+#elif defined(CAPABILITY)
+    const int major = CAPABILITY / 10, minor = CAPABILITY % 10;
 #else
     const int major = 8, minor = 0;
 #endif
@@ -93,6 +98,14 @@ UNREACHED(cuMemsetD8_v2)
 UNREACHED(cuStreamCreate)
 UNREACHED(cuStreamDestroy_v2)
 UNREACHED(cuStreamSynchronize)
+UNREACHED(cuMemcpyDtoDAsync_v2)
+UNREACHED(cuStreamWaitEvent)
+UNREACHED(cuEventCreate)
+UNREACHED(cuEventDestroy_v2)
+UNREACHED(cuEventRecord)
+UNREACHED(cuEventSynchronize)
+UNREACHED(cuEventElapsedTime)
+UNREACHED(cuPointerGetAttributes)
 UNREACHED(cuModuleUnload)
 UNREACHED(cuModuleGetFunction)
 UNREACHED(cuFuncSetAttribute)

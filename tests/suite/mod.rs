@@ -7,6 +7,9 @@ pub mod invariance;
 pub mod ragged;
 pub mod random_model;
 pub mod reuse;
+pub mod sizes;
+pub mod staging;
+pub mod threads;
 
 use std::path::PathBuf;
 
@@ -53,14 +56,27 @@ impl Trial {
 }
 
 pub fn trials() -> Vec<Trial> {
-    [golden::trials(), random_model::trials(), ragged::trials(), reuse::trials(), invariance::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        golden::trials(),
+        random_model::trials(),
+        ragged::trials(),
+        reuse::trials(),
+        invariance::trials(),
+        sizes::trials(),
+        staging::trials(),
+        threads::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
+/// Where the golden cases are: `MASKRANK_GOLDEN`, else in the repository.
 pub fn golden_folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+    match std::env::var_os("MASKRANK_GOLDEN") {
+        Some(folder) => folder.into(),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
+    }
 }
 
 /// A generator for test data: splitmix64.

@@ -134,6 +134,18 @@ pub fn inputs(
     map
 }
 
+/// A model with all five inputs, each at least three wide.
+pub fn with_every_input(random: &mut Random) -> Model {
+    loop {
+        let model = model(random);
+        let widths = model.widths();
+        let all = [widths.continuous, widths.binary].into_iter().chain(widths.embeddings());
+        if all.into_iter().all(|width| width >= 3) {
+            return model;
+        }
+    }
+}
+
 /// Shared by trials that need one model of every kind.
 pub fn fixed(seed: u64) -> Arc<Model> {
     Arc::new(model(&mut Random(seed)))

@@ -1,6 +1,10 @@
 //! Project automation, run as `cargo xtask <command>`.
 
+mod compare;
+mod gpu_suite;
 mod kernels;
+mod peers;
+mod report;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +32,24 @@ enum Command {
         #[arg(long)]
         keep: Option<PathBuf>,
     },
+    /// Runs our CPU backend beside PyTorch, ONNX Runtime and OpenVINO, and prints the table of targets.
+    Peers(peers::Arguments),
+    /// Renders the records: one HTML page, the README's tables and figures.
+    Report(report::Arguments),
+    /// Says what changed between two records beyond the noise.
+    Compare(compare::Arguments),
+    /// Proves and times the CUDA backend: makes a self-contained folder, and runs it here unless told not to.
+    GpuSuite {
+        /// Make the folder, to be taken to another machine; do not run it.
+        #[arg(long)]
+        bundle: bool,
+        /// Where. Default: target/gpu-suite
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// How to build it.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: gpu_suite::Profile,
+    },
 }
 
 /// The repository's root.
@@ -38,8 +60,13 @@ fn root() -> &'static Path {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::CudaToolchain => toolchain::install(root()),
+        Command::Peers(arguments) => peers::run(root(), &arguments),
+        Command::Report(arguments) => report::run(root(), &arguments),
+        Command::Compare(arguments) => compare::run(root(), &arguments),
         Command::Kernels { check: true, keep } => kernels::check(root(), keep.as_deref()),
         Command::Kernels { check: false, keep } => kernels::build(root(), keep.as_deref()),
+        Command::GpuSuite { bundle: true, out, profile } => gpu_suite::bundle(root(), out, profile).map(drop),
+        Command::GpuSuite { bundle: false, out, profile } => gpu_suite::run(root(), out, profile),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

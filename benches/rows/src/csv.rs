@@ -24,10 +24,14 @@ pub fn to_csv(rows: &[Row]) -> String {
 
 fn field(value: &Value) -> String {
     match value {
-        Value::String(text) if text.contains([',', '"', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::String(text) if text.contains([',', '"', '\n']) => {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
         Value::String(text) => text.clone(),
         Value::Number(number) => match number.as_f64() {
-            Some(value) if number.is_f64() => format!("{value:.6}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+            Some(value) if number.is_f64() => {
+                format!("{value:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
             _ => number.to_string(),
         },
         _ => String::new(),
@@ -60,7 +64,9 @@ pub fn from_csv(text: &str) -> Result<Vec<Row>, String> {
             };
             object.insert(column.clone(), value);
         }
-        rows.push(serde_json::from_value(Value::Object(object)).map_err(|error| format!("line {line}: {error}"))?);
+        rows.push(
+            serde_json::from_value(Value::Object(object)).map_err(|error| format!("line {line}: {error}"))?,
+        );
     }
     Ok(rows)
 }

@@ -110,7 +110,8 @@ impl Recorder {
 /// # Errors
 /// When the file cannot be read or is no run; the message names it.
 pub fn read(path: &Path) -> Result<Run, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -135,7 +136,8 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+        let entries =
+            fs::read_dir(&folder).map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
         for entry in entries.flatten() {
             let path = entry.path();
             if path.is_dir() {
@@ -178,7 +180,8 @@ mod tests {
     #[test]
     fn nothing_is_written_where_nothing_is_kept() {
         let root = tempfile::tempdir().unwrap();
-        let place = Place { root: root.path().to_owned(), device: "d".into(), commit: "c".into(), date: "e".into() };
+        let place =
+            Place { root: root.path().to_owned(), device: "d".into(), commit: "c".into(), date: "e".into() };
         Recorder::new("bench", &place, false).push(Row::default()).unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }

@@ -16,7 +16,8 @@ pub mod training;
 
 pub use config::{DEFAULT_NOW, WorldConfig};
 pub use files::{
-    FileFormat, ImportError, Manifest, World, WorldWriter, default_folder, describe, generate, import, load,
+    FileFormat, ImportError, Manifest, World, WorldWriter, default_folder, default_world, describe, generate,
+    import, load,
 };
 pub use generator::Generator;
 pub use into_base::LoadedWorld;

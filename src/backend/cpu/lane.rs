@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::backend::{Call, Lane};
-use crate::{Result, Scores};
+use crate::backend::{Call, DeviceCall, Lane, Work};
+use crate::{Backend, Result, Scores};
 
 use super::epilogue::finish_norm;
 use super::featurize::{RowScratch, count_requests};
@@ -60,6 +60,12 @@ impl<K: Kernel> Buffers<K> {
         })
     }
 
+    fn bytes(&self) -> usize {
+        size_of_val(self.elements.as_slice())
+            + size_of_val(self.waiting.as_slice())
+            + size_of_val(self.terms.as_slice())
+    }
+
     fn workspace(&mut self) -> Workspace<K::Stored> {
         Workspace {
             elements: Shared::new(self.elements.as_mut_slice()),
@@ -89,6 +95,18 @@ impl<K: Kernel> CpuLane<K> {
 }
 
 impl<K: Kernel> Lane for CpuLane<K> {
+    fn bytes(&self) -> (usize, usize) {
+        let own = self
+            .threads
+            .iter()
+            .map(|thread| thread.scratch.bytes() + thread.own.as_ref().map_or(0, |buffers| buffers.bytes()));
+        (own.sum::<usize>() + self.shared.bytes(), 0)
+    }
+
+    fn enqueue(&mut self, _call: &DeviceCall<'_>) -> Result<()> {
+        Err(DeviceCall::unsupported(Backend::Cpu))
+    }
+
     fn score(&mut self, call: &Call<'_>, scores: &mut Scores) -> Result<()> {
         let candidates = call.batch.candidates();
         let executor = Arc::clone(&self.executor);
@@ -157,6 +175,7 @@ fn by_blocks<K: Kernel>(
             unsafe {
                 featurize(executor, call, schedule, &workspace, first, 0..rows, scratch, sink);
                 for task in schedule.phases.iter().flatten() {
+                    let lap = executor.clock.lap();
                     match task {
                         Task::Norm { .. } => norm_rows(executor, task, &workspace, 0..rows, scratch),
                         Task::Gemm { .. } => {
@@ -167,6 +186,7 @@ fn by_blocks<K: Kernel>(
                             finish(executor, &product, &workspace, 0..rows);
                         }
                     }
+                    executor.clock.count(lap, task.work());
                 }
                 head(executor, call, schedule, &workspace, first, 0..rows, sink);
             }
@@ -221,6 +241,7 @@ fn by_step<K: Kernel>(
             if phase.iter().any(|task| needs_rows(executor, task)) {
                 by_rows(threads, &|part, scratch| {
                     for task in phase {
+                        let lap = executor.clock.lap();
                         // SAFETY: as above.
                         unsafe {
                             match task {
@@ -233,6 +254,7 @@ fn by_step<K: Kernel>(
                                 }
                             }
                         }
+                        executor.clock.count(lap, task.work());
                     }
                 });
             }
@@ -289,6 +311,7 @@ fn gemm_phase<K: Kernel>(
                 let count = strips_of(task);
                 let own = start.max(base)..end.min(base + count);
                 if own.start < own.end {
+                    let lap = executor.clock.lap();
                     let product = product(executor, task, requests);
                     let own = own.start - base..own.end - base;
                     for part in executor.tuning.passes(product.op.depth, rows) {
@@ -297,6 +320,7 @@ fn gemm_phase<K: Kernel>(
                             strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch)
                         };
                     }
+                    executor.clock.count(lap, task.work());
                 }
                 base += count;
             }
@@ -338,8 +362,10 @@ unsafe fn featurize<K: Kernel>(
     let into = (schedule.x, schedule.requests);
     let isa = executor.kernel.isa();
     let featurize = &executor.program.featurize;
+    let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
     unsafe { featurize.rows(isa, &call.batch, first, rows, workspace, into, scratch, sink.statuses) };
+    executor.clock.count(lap, Work::Featurize);
 }
 
 /// # Safety
@@ -354,8 +380,10 @@ unsafe fn head<K: Kernel>(
     sink: &Sink,
 ) {
     let (isa, head) = (executor.kernel.isa(), &executor.program.head);
+    let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
     unsafe { head.rows(isa, workspace, &schedule.head, rows, first, call.weights, call.calibrated, sink) };
+    executor.clock.count(lap, Work::Head);
 }
 
 /// # Safety

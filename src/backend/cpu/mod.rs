@@ -42,7 +42,7 @@ use self::lane::CpuLane;
 use self::micro::{Kernel, PANEL};
 use self::packing::{WithKernel, with_kernel};
 use self::program::Program;
-use super::{Device, Entry, Executor, Lane, Listing, Options};
+use super::{Device, Entry, Executor, Lane, Listing, Options, StepClock};
 
 /// Column alignment of a plan for this backend.
 pub(super) const ALIGN: usize = micro::STRIP;
@@ -111,7 +111,8 @@ fn executor<K: Kernel>(
     let single = options.threads == 1;
     let max_candidates = options.max_candidates;
     let tuning = Tuning::of::<K>();
-    Ok(Arc::new(CpuExecutor { kernel, program, pool, single, max_candidates, tuning, device }))
+    let clock = Arc::new(StepClock::new(plan));
+    Ok(Arc::new(CpuExecutor { kernel, program, pool, single, max_candidates, tuning, device, clock }))
 }
 
 /// How work is divided; no choice here changes a bit of any score.
@@ -163,6 +164,7 @@ struct CpuExecutor<K: Kernel> {
     max_candidates: usize,
     tuning: Tuning,
     device: Device,
+    clock: Arc<StepClock>,
 }
 
 impl<K: Kernel> CpuExecutor<K> {
@@ -186,8 +188,18 @@ impl<K: Kernel> Executor for CpuExecutor<K> {
         &self.device
     }
 
+    fn clock(&self) -> Option<Arc<StepClock>> {
+        Some(Arc::clone(&self.clock))
+    }
+
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {
         Ok(Box::new(CpuLane::new(self)?))
+    }
+
+    fn weight_bytes(&self) -> usize {
+        let program = &self.program;
+        let columns: usize = program.gemms.iter().map(|gemm| gemm.bias.len() + gemm.scale.len()).sum();
+        size_of_val(program.weights.as_slice()) + columns * size_of::<f32>()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::backend::Work;
 use crate::plan::{Affine, Epilogue, Norm, Plan, Step};
 use crate::weights::packed::Packed;
 use crate::{Backend, Error, Result, Split};
@@ -96,6 +97,16 @@ pub(super) struct Schedule {
 pub(super) enum Task {
     Norm { op: usize, input: Operand, output: Operand },
     Gemm { op: usize, input: Operand, output: Operand, by: Option<Operand>, waiting: usize },
+}
+
+impl Task {
+    /// What the clock counts it as.
+    pub(super) fn work(&self) -> Work {
+        match *self {
+            Self::Norm { op, .. } => Work::Norm(op),
+            Self::Gemm { op, .. } => Work::Gemm(op),
+        }
+    }
 }
 
 impl<K: Kernel> Program<K> {

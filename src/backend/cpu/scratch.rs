@@ -26,6 +26,15 @@ pub(super) struct Scratch<O> {
 }
 
 impl<O: Element> Scratch<O> {
+    /// Bytes of all.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.sums.as_slice())
+            + size_of_val(self.request_sums.as_slice())
+            + size_of_val(self.a.as_slice())
+            + size_of_val(self.b.as_slice())
+            + (self.row.len() + self.dense.len() + self.ordered.len()) * size_of::<f32>()
+    }
+
     pub(super) fn new<K: Kernel<Operand = O>>(program: &Program<K>, capacity: usize) -> Result<Self> {
         let reuses = program.reused > 0;
         Self::sized::<K>(capacity, program.widest, program.featurize.dense_width(), reuses)

@@ -103,6 +103,16 @@ impl Manifest {
 }
 
 impl Target {
+    /// What it is to a GPU of this compute capability, for people.
+    pub(crate) fn describe(&self, capability: u32) -> String {
+        let kind = match (self.is_ptx, self.capability == capability) {
+            (true, _) => "PTX, compiled by the driver",
+            (false, true) => "exact cubin",
+            (false, false) => "compatible cubin",
+        };
+        format!("{} ({kind}; {})", self.target, self.compiler)
+    }
+
     /// The module of a unit.
     pub(crate) fn module(&self, unit: &str) -> Result<&Module, String> {
         let found = self.modules.iter().find(|module| module.unit == unit);

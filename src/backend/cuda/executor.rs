@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::backend::{Device, Executor, Lane, Options};
+use crate::backend::{Device, Executor, Lane, Memory, Options};
 use crate::batch::Split;
 use crate::plan::Plan;
 use crate::{Backend, Error, Precision, Result};
 
 use super::artifacts::{self, Target};
 use super::driver::{self, DeviceMemory, Found, Gpu, Kernel, LoadedModule};
-use super::lane::CudaLane;
+use super::lane::{CudaLane, OutputLayout};
 use super::program::{Place, Program};
 
 /// A plan on a GPU.
 pub(super) struct CudaExecutor {
-    device: Device,
+    pub(super) device: Device,
     pub(super) program: Program,
     pub(super) split: Split,
     kernels: HashMap<String, Kernel>,
@@ -23,7 +23,15 @@ pub(super) struct CudaExecutor {
     // Dropped after the kernels that point into them.
     _modules: Vec<LoadedModule>,
     pub(super) gpu: Arc<Gpu>,
+    /// Candidates of a chunk, at least.
+    pub(super) min_chunk: usize,
 }
+
+/// Candidates from which on a batch is worth cutting in two: below, a chunk's graph leaves multiprocessors idle for
+/// longer than its copy takes.
+const MIN_CHUNK: usize = 1024;
+/// Chunks of a large batch: the copy of the first one is what nothing hides.
+const CHUNKS: usize = 4;
 
 pub(super) fn unavailable(reason: impl std::fmt::Display) -> Error {
     Error::BackendUnavailable { backend: Backend::Cuda, reason: reason.to_string() }
@@ -35,7 +43,7 @@ impl CudaExecutor {
         let mut program = Program::new(plan, options)?;
         let found = driver::find(options.adapter.as_deref()).map_err(unavailable)?;
         let gpu = Gpu::open(found.into_iter().next().ok_or_else(|| unavailable("no GPU"))?)?;
-        let needed = program.image.bytes.len() + program.lane.bytes();
+        let needed = program.image.len() + program.lane.bytes();
         let free = gpu.free_memory()?;
         if needed > free {
             return Err(unavailable(format!(
@@ -48,7 +56,7 @@ impl CudaExecutor {
             )));
         }
         let (target, modules, kernels) = load(&gpu, &program, options.precision)?;
-        let image = DeviceMemory::new(&gpu, program.image.bytes.len())?;
+        let image = DeviceMemory::new(&gpu, program.image.len())?;
         image.write(&std::mem::take(&mut program.image.bytes))?;
         let device = Device {
             backend: Backend::Cuda,
@@ -56,7 +64,7 @@ impl CudaExecutor {
             kernel: format!("{} {} ({})", options.precision, target.target, target.compiler),
         };
         let split = options.split.clone();
-        Ok(Self { device, program, split, kernels, image, _modules: modules, gpu })
+        Ok(Self { device, program, split, kernels, image, _modules: modules, gpu, min_chunk: MIN_CHUNK })
     }
 
     /// The addresses of a lane's program.
@@ -66,6 +74,12 @@ impl CudaExecutor {
             lane: lane.address(),
             multiprocessors: self.gpu.found.multiprocessors,
         }
+    }
+
+    /// Candidates of each chunk of a batch, but for the last.
+    pub(super) fn chunk_rows(&self, candidates: usize) -> usize {
+        let rows = candidates.div_ceil(CHUNKS).max(self.min_chunk).next_power_of_two();
+        if candidates <= rows { candidates } else { rows }
     }
 
     /// A loaded kernel.
@@ -86,6 +100,24 @@ impl Executor for CudaExecutor {
 
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {
         Ok(Box::new(CudaLane::new(self)?))
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.program.image.len()
+    }
+
+    fn is_self_tested(&self) -> bool {
+        true
+    }
+}
+
+/// What a program allocates on a device; no device is needed to tell.
+pub(super) fn memory(program: &Program) -> Memory {
+    Memory {
+        weights: program.image.len(),
+        per_call: program.lane.bytes(),
+        host_per_call: program.lane.inputs.bytes + OutputLayout::new(program).bytes,
+        calls: 1,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where everything lies in device memory, computed before anything is allocated.
 
-/// Every region starts at a multiple of this: what `cp.async`, vector loads and copies want, and more.
-pub(crate) const REGION_ALIGN: usize = 256;
+use crate::backend::staged::REGION_ALIGN;
 
 /// Some bytes of an allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +47,11 @@ pub(crate) struct Image {
 }
 
 impl Image {
+    /// Bytes on the device, also after [`Image::bytes`] was taken out.
+    pub(crate) fn len(&self) -> usize {
+        self.arena.bytes()
+    }
+
     /// Appends a region of zeros and gives it for filling.
     pub(crate) fn push(&mut self, bytes: usize) -> (Region, &mut [u8]) {
         let region = self.arena.push(bytes);

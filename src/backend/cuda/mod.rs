@@ -4,6 +4,7 @@
 //! `executor` and `lane` bring the two together.
 
 mod artifacts;
+mod device_call;
 mod driver;
 mod element;
 mod executor;
@@ -15,10 +16,11 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub mod timing;
 
 use std::sync::Arc;
 
-use super::{Entry, Executor, Listing, Options};
+use super::{Entry, Executor, Listing, Memory, Options};
 use crate::plan::Plan;
 use crate::{Backend, Result};
 use executor::unavailable;
@@ -28,6 +30,11 @@ pub(crate) use program::ALIGN;
 /// Brings a plan onto a GPU.
 pub(crate) fn build(plan: &Plan, options: &Options) -> Result<Arc<dyn Executor>> {
     Ok(Arc::new(executor::CudaExecutor::new(plan, options)?))
+}
+
+/// What a scorer would allocate, computed without a GPU.
+pub(crate) fn memory(plan: &Plan, options: &Options) -> Result<Memory> {
+    Ok(executor::memory(&program::Program::new(plan, options)?))
 }
 
 /// Whether a usable GPU is here.
@@ -42,15 +49,19 @@ pub(crate) fn list() -> Listing {
         Err(reason) => return Listing::absent(&unavailable(reason), Backend::Cuda),
     };
     let present = found.iter().map(|gpu| {
-        let targets = artifacts::manifest().map(|manifest| {
+        let kernels = artifacts::manifest().map(|manifest| {
             let loadable = manifest.loadable(gpu.capability, gpu.cuda);
-            loadable.iter().map(|target| target.target.as_str()).collect::<Vec<_>>().join(", ")
+            let mut described = loadable.iter().map(|target| target.describe(gpu.capability));
+            let first = described.next().unwrap_or_else(|| "none for this GPU and driver".to_owned());
+            (first, described.collect::<Vec<_>>().join(", "))
         });
+        let (first, rest) = kernels.unwrap_or_else(|problem| (problem, String::new()));
         let details = vec![
             ("compute capability", format!("{}.{}", gpu.capability / 10, gpu.capability % 10)),
             ("multiprocessors", gpu.multiprocessors.to_string()),
             ("memory", format!("{} MiB", gpu.memory >> 20)),
-            ("kernels, in order of choice", targets.unwrap_or_else(|problem| problem)),
+            ("kernels", first),
+            ("else", if rest.is_empty() { "nothing".to_owned() } else { rest }),
         ];
         Entry { name: executor::label(gpu), details }
     });

@@ -8,7 +8,7 @@ mod constants;
 mod launches;
 mod memory;
 
-pub(crate) use launches::{HeadCall, Launch, Place};
+pub(crate) use launches::{Feed, FeedColumns, HeadCall, HeadOutputs, Launch, Place};
 
 use crate::backend::Options;
 use crate::plan::{Plan, Step};
@@ -104,9 +104,12 @@ impl Program {
     }
 
     /// The head's kernel: tf32 activations are f32 words.
-    fn head_entry(&self) -> String {
-        let stored = if self.precision == Precision::Tf32 { Precision::F32 } else { self.precision };
-        format!("head_{stored}")
+    fn head_entry(&self) -> &'static str {
+        match self.precision {
+            Precision::F32 | Precision::Tf32 => "head_f32",
+            Precision::Bf16 => "head_bf16",
+            Precision::F16 => "head_f16",
+        }
     }
 
     /// Most candidates of one batch.

@@ -1,150 +1,85 @@
-//! A batch as one block of bytes for one copy: each kind of column for all candidates, then for all requests.
+//! A batch as one block of bytes for one copy, in the layout of lent staging.
 //!
 //! Values travel as the caller gave them. Only a batch that mixes types is converted: features to f32, binary
 //! features to numbers.
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 
-use crate::batch::{Batch, Binary, Columns, Features, Split};
+use crate::backend::staged::{BinaryType, FeatureType, Layout, REGION_ALIGN, Rows};
+use crate::batch::{Batch, Binary, Columns, Features, Request, Split};
 use crate::config::Widths;
 
-use super::layout::REGION_ALIGN;
-use super::params;
-
-/// Where one kind of column lies, in bytes from the block's start; strides in elements of that kind.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Source {
-    /// Candidates' columns.
-    pub(crate) candidate: usize,
-    /// Requests' columns.
-    pub(crate) request: usize,
-    /// Between candidates.
-    pub(crate) candidate_stride: usize,
-    /// Between requests.
-    pub(crate) request_stride: usize,
+/// The layout that a checked batch is packed in.
+pub(crate) fn layout(batch: &Batch<'_>, widths: Widths, split: &Split) -> Layout {
+    let live = || live(batch);
+    let features = live().flat_map(|r| [r.candidate, r.request]).flat_map(feature_types);
+    let binary = live().flat_map(|r| [r.candidate.binary, r.request.binary]).filter_map(binary_type);
+    let types = (common(features, FeatureType::F32), common(binary, BinaryType::Numbers));
+    Layout::new(types, (live().count(), batch.candidates()), widths, split)
 }
 
-/// A packed batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Packed {
-    /// Type of continuous features and embeddings, as in the kernel's name.
-    pub(crate) kind: Kind,
-    /// `BINARY_*`.
-    pub(crate) binary_kind: u32,
-    /// Continuous, binary, and the three embeddings.
-    pub(crate) columns: [Source; 5],
-    /// Request of each candidate, u32.
-    pub(crate) candidate_request: usize,
-    /// Candidates.
-    pub(crate) candidates: usize,
-}
-
-impl Packed {
-    /// No candidates.
-    pub(crate) fn empty(kind: Kind) -> Self {
-        Self {
-            kind,
-            binary_kind: params::BINARY_BYTES,
-            columns: [Source::default(); 5],
-            candidate_request: 0,
-            candidates: 0,
-        }
+/// Writes the table of requests, u32 a candidate, for requests of these many candidates.
+pub(crate) fn write_table(sizes: impl Iterator<Item = usize>, into: &mut [u8]) {
+    let mut rows = into.chunks_exact_mut(size_of::<u32>());
+    for (index, size) in sizes.filter(|&size| size > 0).enumerate() {
+        rows.by_ref().take(size).for_each(|row| row.copy_from_slice(&(index as u32).to_ne_bytes()));
     }
 }
 
-/// Type of a feature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// 32-bit floats.
-    F32,
-    /// bfloat16.
-    Bf16,
-    /// IEEE halves.
-    F16,
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::F16 => "f16",
-        })
-    }
-}
-
-impl Kind {
-    fn of(features: &Features<'_>) -> Self {
-        match features {
-            Features::F32(_) => Self::F32,
-            Features::Bf16(_) => Self::Bf16,
-            Features::F16(_) => Self::F16,
-        }
-    }
-}
-
-/// Most bytes that a batch of up to `candidates` can need. Requests without candidates are left out, so there are
-/// never more requests than candidates.
-pub(crate) fn max_bytes(widths: Widths, split: &Split, candidates: usize) -> usize {
-    let elements = |widths: Widths| (widths.input_dim() * size_of::<f32>() + 5) * candidates;
-    let regions = 11 * REGION_ALIGN;
-    elements(split.candidate_widths(widths))
-        + elements(split.request_widths(widths))
-        + candidates * size_of::<u32>()
-        + regions
-}
-
-/// Packs a checked batch into the front of `into`, which holds `max_bytes` of the scorer. Finished pieces are handed
-/// to `sink` with their offset while packing goes on, so that their copy can start.
+/// Packs rows of a checked batch, and before the first row what comes once a request. Finished pieces are handed to
+/// `sink` with their offset while packing goes on, so that their copy can start.
 ///
 /// # Errors
 /// Those of `sink`.
 pub(crate) fn pack<E>(
     batch: &Batch<'_>,
-    widths: Widths,
-    split: &Split,
+    (widths, split): (Widths, &Split),
+    layout: &Layout,
+    rows: Range<usize>,
     into: &mut [u8],
     sink: impl FnMut(usize, &[u8]) -> Result<(), E>,
-) -> Result<Packed, E> {
-    let live = || batch.requests.iter().filter(|request| request.candidates > 0);
-    let (candidates, requests) = (batch.candidates(), live().count());
-    let (each, once) = (split.candidate_widths(widths), split.request_widths(widths));
-    let kind = common(live().flat_map(|r| [r.candidate, r.request]).flat_map(features), Kind::F32);
-    let binary_kind = common(
-        live()
-            .flat_map(|r| [r.candidate.binary, r.request.binary])
-            .filter(|binary| !matches!(binary, Binary::Bytes([]) | Binary::Bits([]) | Binary::Numbers([])))
-            .map(|binary| kind_of_binary(&binary)),
-        params::BINARY_F32,
-    );
-
+) -> Result<(), E> {
     let mut writer = Writer { into, at: 0, handed: 0, sink, failed: None };
-    let candidate_request = writer.start();
-    for (index, request) in live().enumerate() {
-        for _ in 0..request.candidates {
-            writer.put(&(index as u32).to_ne_bytes());
+    if rows.start == 0 {
+        let table = layout.candidates * size_of::<u32>();
+        write_table(live(batch).map(|request| request.candidates), &mut writer.into[..table]);
+        writer.at = table;
+        let once = split.request_widths(widths).binary;
+        for (index, place) in layout.request.iter().enumerate() {
+            writer.go_to(place.offset);
+            live(batch)
+                .for_each(|request| writer.columns(&request.request, (index, place), layout, once, 0..1));
         }
     }
-    let mut columns = [Source::default(); 5];
-    let stride_of = |width: usize| if binary_kind == params::BINARY_BITS { width.div_ceil(8) } else { width };
-    let widths_of = |w: Widths| {
-        let [user, user_eng, author] = w.embeddings();
-        [w.continuous, stride_of(w.binary), user, user_eng, author]
-    };
-    let (each_widths, once_widths) = (widths_of(each), widths_of(once));
-    for (index, source) in columns.iter_mut().enumerate() {
-        source.candidate_stride = each_widths[index];
-        source.request_stride = once_widths[index];
-        source.candidate = writer.start();
-        live().for_each(|request| {
-            writer.columns(&request.candidate, index, kind, binary_kind, each.binary, request.candidates);
-        });
-        source.request = writer.start();
-        live().for_each(|request| writer.columns(&request.request, index, kind, binary_kind, once.binary, 1));
+    let each = split.candidate_widths(widths).binary;
+    for (index, place) in layout.candidate.iter().enumerate() {
+        writer.go_to(place.bytes(&rows).start);
+        for (request, part) in parts(batch, &rows) {
+            writer.columns(&request.candidate, (index, place), layout, each, part);
+        }
     }
-    debug_assert!(requests <= candidates, "requests without candidates are left out");
-    writer.finish()?;
-    Ok(Packed { kind, binary_kind, columns, candidate_request, candidates })
+    writer.finish()
+}
+
+fn live<'a>(batch: &Batch<'a>) -> impl Iterator<Item = &'a Request<'a>> {
+    batch.requests.iter().filter(|request| request.candidates > 0)
+}
+
+/// The requests that rows of a batch belong to, and which of their own candidates these are.
+fn parts<'a>(
+    batch: &Batch<'a>,
+    rows: &Range<usize>,
+) -> impl Iterator<Item = (&'a Request<'a>, Range<usize>)> {
+    let rows = rows.clone();
+    let mut end = 0;
+    batch.requests.iter().filter_map(move |request| {
+        let first = end;
+        end += request.candidates;
+        let (from, to) = (rows.start.max(first), rows.end.min(end));
+        (from < to).then(|| (request, from - first..to - first))
+    })
 }
 
 /// The kind that all have, else `mixed`; also when there are none.
@@ -153,17 +88,22 @@ fn common<T: PartialEq>(mut kinds: impl Iterator<Item = T>, mixed: T) -> T {
     if kinds.all(|kind| kind == first) { first } else { mixed }
 }
 
-fn features(columns: Columns<'_>) -> impl Iterator<Item = Kind> {
+fn feature_types(columns: Columns<'_>) -> impl Iterator<Item = FeatureType> {
     let [user, user_eng, author] = columns.embeddings();
     let all = [columns.continuous, user, user_eng, author];
-    all.into_iter().filter(|values| !values.is_empty()).map(|values| Kind::of(&values))
+    all.into_iter().filter(|values| !values.is_empty()).map(|values| match values {
+        Features::F32(_) => FeatureType::F32,
+        Features::Bf16(_) => FeatureType::Bf16,
+        Features::F16(_) => FeatureType::F16,
+    })
 }
 
-fn kind_of_binary(binary: &Binary<'_>) -> u32 {
+fn binary_type(binary: Binary<'_>) -> Option<BinaryType> {
     match binary {
-        Binary::Bytes(_) => params::BINARY_BYTES,
-        Binary::Bits(_) => params::BINARY_BITS,
-        Binary::Numbers(_) => params::BINARY_F32,
+        Binary::Bytes([]) | Binary::Bits([]) | Binary::Numbers([]) => None,
+        Binary::Bytes(_) => Some(BinaryType::Bytes),
+        Binary::Bits(_) => Some(BinaryType::Bits),
+        Binary::Numbers(_) => Some(BinaryType::Numbers),
     }
 }
 
@@ -180,10 +120,13 @@ struct Writer<'a, F, E> {
 }
 
 impl<E, F: FnMut(usize, &[u8]) -> Result<(), E>> Writer<'_, F, E> {
-    /// Starts a region.
-    fn start(&mut self) -> usize {
-        self.at = self.at.next_multiple_of(REGION_ALIGN);
-        self.at
+    /// Goes on at another place. What lies between two neighbouring regions is copied with them.
+    fn go_to(&mut self, offset: usize) {
+        if offset < self.at || offset - self.at >= REGION_ALIGN {
+            self.hand();
+            self.handed = offset;
+        }
+        self.at = offset;
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -197,10 +140,12 @@ impl<E, F: FnMut(usize, &[u8]) -> Result<(), E>> Writer<'_, F, E> {
     }
 
     fn hand(&mut self) {
-        let result = (self.sink)(self.handed, &self.into[self.handed..self.at]);
-        self.handed = self.at;
-        if let Err(error) = result {
-            self.failed.get_or_insert(error);
+        if self.handed < self.at {
+            let result = (self.sink)(self.handed, &self.into[self.handed..self.at]);
+            self.handed = self.at;
+            if let Err(error) = result {
+                self.failed.get_or_insert(error);
+            }
         }
     }
 
@@ -209,42 +154,50 @@ impl<E, F: FnMut(usize, &[u8]) -> Result<(), E>> Writer<'_, F, E> {
         self.failed.map_or(Ok(()), Err)
     }
 
+    /// Rows of one kind of column; `place` is where such rows go, `width` that of binary features.
     fn columns(
         &mut self,
         from: &Columns<'_>,
-        index: usize,
-        kind: Kind,
-        binary: u32,
+        (index, place): (usize, &Rows),
+        layout: &Layout,
         width: usize,
-        rows: usize,
+        rows: Range<usize>,
     ) {
+        let elements = rows.start * place.stride..rows.end * place.stride;
         match index {
-            0 => self.features(from.continuous, kind),
-            1 => self.binary(from.binary, binary, width, rows),
-            _ => self.features(from.embeddings()[index - 2], kind),
+            0 => self.features(from.continuous, layout.features, elements),
+            1 => self.binary(from.binary, layout.binary, width, rows),
+            _ => self.features(from.embeddings()[index - 2], layout.features, elements),
         }
     }
 
-    fn features(&mut self, values: Features<'_>, kind: Kind) {
+    fn features(&mut self, values: Features<'_>, kind: FeatureType, elements: Range<usize>) {
         match values {
-            Features::F32(values) => self.put(bytemuck::cast_slice(values)),
-            Features::Bf16(values) if kind == Kind::Bf16 => self.put(bytemuck::cast_slice(values)),
-            Features::F16(values) if kind == Kind::F16 => self.put(bytemuck::cast_slice(values)),
-            Features::Bf16(values) => self.numbers(values.iter().map(|v: &bf16| v.to_f32())),
-            Features::F16(values) => self.numbers(values.iter().map(|v: &f16| v.to_f32())),
+            Features::F32(values) => self.put(bytemuck::cast_slice(&values[elements])),
+            Features::Bf16(values) if kind == FeatureType::Bf16 => {
+                self.put(bytemuck::cast_slice(&values[elements]));
+            }
+            Features::F16(values) if kind == FeatureType::F16 => {
+                self.put(bytemuck::cast_slice(&values[elements]));
+            }
+            Features::Bf16(values) => self.numbers(values[elements].iter().map(|v: &bf16| v.to_f32())),
+            Features::F16(values) => self.numbers(values[elements].iter().map(|v: &f16| v.to_f32())),
         }
     }
 
-    fn binary(&mut self, values: Binary<'_>, kind: u32, width: usize, rows: usize) {
+    fn binary(&mut self, values: Binary<'_>, kind: BinaryType, width: usize, rows: Range<usize>) {
+        let elements = rows.start * width..rows.end * width;
         match values {
-            Binary::Numbers(values) => self.put(bytemuck::cast_slice(values)),
-            Binary::Bytes(values) if kind == params::BINARY_BYTES => self.put(values),
-            Binary::Bits(values) if kind == params::BINARY_BITS => self.put(values),
-            Binary::Bytes(values) => self.numbers(values.iter().map(|&v| f32::from(v))),
+            Binary::Numbers(values) => self.put(bytemuck::cast_slice(&values[elements])),
+            Binary::Bytes(values) if kind == BinaryType::Bytes => self.put(&values[elements]),
+            Binary::Bytes(values) => self.numbers(values[elements].iter().map(|&v| f32::from(v))),
             Binary::Bits(values) => {
                 let stride = width.div_ceil(8);
+                if kind == BinaryType::Bits {
+                    return self.put(&values[rows.start * stride..rows.end * stride]);
+                }
                 let bit = |row: usize, j: usize| f32::from((values[row * stride + j / 8] >> (j % 8)) & 1);
-                self.numbers((0..rows).flat_map(|row| (0..width).map(move |j| bit(row, j))));
+                self.numbers(rows.flat_map(|row| (0..width).map(move |j| bit(row, j))));
             }
         }
     }

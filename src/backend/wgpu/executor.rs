@@ -184,6 +184,18 @@ impl Executor for WgpuExecutor {
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {
         Ok(Box::new(WgpuLane::new(self)?))
     }
+
+    fn weight_bytes(&self) -> usize {
+        let of = |constants: &Constants| match constants {
+            Constants::Featurize { columns } => columns.size(),
+            Constants::Gemm { tables: [a, b], columns, weights } => {
+                a.size() + b.size() + columns.size() + weights.size()
+            }
+            Constants::LayerNorm { groups, columns } => groups.size() + columns.size(),
+            Constants::Head => self.head_tasks.size() + self.head_weights.size(),
+        };
+        self.constants.iter().map(of).sum::<u64>() as usize
+    }
 }
 
 fn featurize_params(plan: &Plan, featurize: &Featurize, split: &Split) -> FeaturizeParams {

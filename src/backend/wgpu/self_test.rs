@@ -187,6 +187,7 @@ pub(crate) fn golden(gpu: &Arc<Gpu>, pipelines: &Arc<Pipelines>) -> Result<()> {
             threads: 0,
             cpu_kernel: None,
             adapter: None,
+            planted_fault: false,
         };
         let executor = Arc::new(WgpuExecutor::build(gpu, pipelines, &plan, &options, tiles_agree)?);
         let mut lane = WgpuLane::new(Arc::clone(&executor))?;

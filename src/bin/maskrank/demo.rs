@@ -36,6 +36,7 @@ const BEST: usize = 10;
 const TIMED: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    arguments.backend.check_present()?;
     let folder = match &arguments.cache {
         Some(folder) => folder.clone(),
         None => cache::folder()?,

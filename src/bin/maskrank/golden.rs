@@ -8,7 +8,7 @@ use maskrank::golden::Case;
 use maskrank::{Backend, Error, Precision, Scorer};
 
 use crate::Outcome;
-use crate::select::{BackendName, PrecisionName};
+use crate::select::{BackendName, PrecisionName, next_step};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         "{:<24} {:<8} {:<5} {:>12} {:>12} {:>12}  result",
         "case", "backend", "prec", "logit diff", "bound", "score diff"
     );
-    let mut table = Table { ran: 0, failed: 0, absent: Vec::new() };
+    let mut table = Table { ran: 0, failed: 0, absent: Vec::new(), next_step: None };
     for folder in Case::find(&arguments.dir)? {
         match Case::open(&folder) {
             Ok(case) => {
@@ -58,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         println!("not run: {reason}");
     }
     println!("{} passed, {} failed", table.ran - table.failed, table.failed);
+    if let Some(step) = &table.next_step {
+        println!("{step}");
+    }
     if table.failed > 0 || table.ran == 0 {
         return Ok(ExitCode::FAILURE);
     }
@@ -68,6 +71,8 @@ struct Table {
     ran: usize,
     failed: usize,
     absent: Vec<String>,
+    /// After a backend that was named and cannot run.
+    next_step: Option<String>,
 }
 
 impl Table {
@@ -94,6 +99,7 @@ impl Table {
                         self.absent.push(reason);
                     }
                 } else {
+                    self.next_step = self.next_step.take().or_else(|| next_step(&error));
                     self.fail(&case.name, &backend_name, &precision_name, &error.to_string());
                 }
                 return;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use maskrank::config::Widths;
-use maskrank::{Architecture, LayerKind, Model, ModelConfig};
+use maskrank::{Architecture, Backend, LayerKind, Model, ModelConfig, Precision, Scorer};
 
 use crate::Outcome;
 
@@ -16,6 +16,31 @@ pub(crate) struct Arguments {
     /// Widths of the inputs: continuous,binary,user_embedding,user_eng_embedding,author_embedding
     #[arg(long, value_parser = parse_widths)]
     widths: Option<Widths>,
+    /// Candidates of the largest batch, for the memory that a scorer takes
+    #[arg(long, default_value_t = 1500)]
+    max_candidates: usize,
+    /// Calls in flight, for the same
+    #[arg(long, default_value_t = 2)]
+    max_in_flight: usize,
+}
+
+/// What a scorer allocates on a GPU; no GPU is needed to tell.
+fn memory(model: &Model, arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    println!(
+        "memory on cuda, for batches of {} candidates and {} calls in flight",
+        arguments.max_candidates, arguments.max_in_flight
+    );
+    for precision in [Precision::F32, Precision::Tf32, Precision::Bf16, Precision::F16] {
+        let builder = Scorer::builder(model)
+            .backend(Backend::Cuda)
+            .precision(precision)
+            .max_candidates(arguments.max_candidates)
+            .max_in_flight(arguments.max_in_flight);
+        if let Some(memory) = builder.memory()? {
+            println!("  {:<9} {memory}", precision.to_string());
+        }
+    }
+    Ok(())
 }
 
 /// `2117,59,200,200,200`; embeddings that are left out are absent.
@@ -37,8 +62,9 @@ pub(crate) fn parse_widths(text: &str) -> Result<Widths, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let path = &arguments.model;
-    let (config, widths) = if path.is_dir() || maskrank::weights::packed::is_packed(path) {
-        let model = Model::open(path)?;
+    let is_model = path.is_dir() || maskrank::weights::packed::is_packed(path);
+    let model = is_model.then(|| Model::open(path)).transpose()?;
+    let (config, widths) = if let Some(model) = &model {
         (model.config().clone(), model.widths())
     } else {
         let config = ModelConfig::read(path)?;
@@ -80,5 +106,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     println!("bytes       {} f32, {} bf16 or f16", parameters * 4, parameters * 2);
     println!("work        {:.3} MFLOP a candidate in {linear} linear layers", architecture.flops() / 1e6);
     println!("input       {} bytes a candidate in f32", widths.input_dim() * 4);
+    if let Some(model) = &model {
+        memory(model, arguments)?;
+    }
     Ok(ExitCode::SUCCESS)
 }

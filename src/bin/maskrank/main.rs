@@ -63,6 +63,9 @@ fn main() -> ExitCode {
         Err(error) if output::is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("maskrank: {error}");
+            if let Some(step) = error.downcast_ref::<maskrank::Error>().and_then(select::next_step) {
+                eprintln!("  {step}");
+            }
             ExitCode::FAILURE
         }
     }

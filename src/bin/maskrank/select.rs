@@ -1,7 +1,7 @@
 //! Flags that choose a backend and a precision.
 
 use clap::{Args, ValueEnum};
-use maskrank::{Backend, Precision, Scorer, ScorerBuilder};
+use maskrank::{Backend, Error, Precision, Scorer, ScorerBuilder};
 
 /// Where to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,6 +65,16 @@ pub(crate) struct BackendArguments {
 }
 
 impl BackendArguments {
+    /// Whether a GPU backend that was named has a device, before anything is prepared for it.
+    pub(crate) fn check_present(&self) -> Result<(), Error> {
+        let backend = Backend::from(self.backend);
+        let named = maskrank::devices().into_iter().find(|listing| listing.backend == backend);
+        match named.and_then(|listing| listing.absent) {
+            Some(reason) => Err(Error::BackendUnavailable { backend, reason }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn apply(&self, builder: ScorerBuilder) -> ScorerBuilder {
         let builder =
             builder.backend(self.backend.into()).precision(self.precision.into()).threads(self.threads);
@@ -80,8 +90,27 @@ pub(crate) fn describe(scorer: &Scorer) -> String {
     let device = scorer.device();
     let mut text =
         format!("backend {} on {} ({}, {})", device.backend, device.name, device.kernel, scorer.precision());
+    text += &format!("\n  memory {}", scorer.memory());
     for passed in scorer.passed_over() {
         text += &format!("\n  passed over {}: {}", passed.backend, passed.reason);
     }
     text
+}
+
+/// What to try after an error of a backend.
+pub(crate) fn next_step(error: &Error) -> Option<String> {
+    let backend = match error {
+        Error::BackendUnavailable { backend, .. }
+        | Error::SelfTest { backend, .. }
+        | Error::Device { backend, .. } => backend,
+        _ => return None,
+    };
+    let others = match backend {
+        Backend::Cuda => "`--backend wgpu` takes any GPU with Vulkan, `--backend cpu` needs none",
+        Backend::Wgpu => "`--backend cpu` needs no GPU",
+        _ => return None,
+    };
+    Some(format!(
+        "next: `maskrank devices` shows what is here and why the rest is not; {others}; `--backend auto` takes the best that works"
+    ))
 }

@@ -257,6 +257,7 @@ impl Builder {
             row_scale,
             scale,
             col_scale: input.pending.as_ref().map(|affine| affine.gamma.clone()),
+            planted_fault: false,
         }
     }
 

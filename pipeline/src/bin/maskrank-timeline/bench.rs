@@ -1,4 +1,4 @@
-//! `bench`: requests against a world in this process, in a closed or an open loop.
+//! `bench`: requests against a world in this process, in a closed or an open loop; or, with a URL, against a service.
 //!
 //! Closed: so many viewers ask one after the other, each as soon as the last answer is there. Open: requests arrive at a
 //! rate with exponential gaps whether or not earlier ones are done, and latency counts from the arrival that was planned,
@@ -17,6 +17,8 @@ use maskrank_pipeline::engine::{Report, StageKind};
 use maskrank_pipeline::world::WorldConfig;
 
 use crate::Outcome;
+use crate::load;
+use crate::random::Random;
 use crate::setup::{self, ModelArguments, Timeline, World};
 
 #[derive(clap::Args)]
@@ -53,6 +55,8 @@ pub(crate) struct Arguments {
     /// Also print the reports of every component
     #[arg(long)]
     stages: bool,
+    #[command(flatten)]
+    load: load::Arguments,
 }
 
 /// What one request took, and what its stages did.
@@ -63,6 +67,9 @@ struct Sample {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    if arguments.load.is_asked_for() {
+        return arguments.load.run(arguments.seed, arguments.world.as_deref());
+    }
     let started = Instant::now();
     let world = match &arguments.world {
         Some(folder) => World::open(Some(folder))?,
@@ -331,18 +338,5 @@ fn memory() -> String {
             format!("{:.2} GiB of memory, {:.2} at most", now / 1_048_576.0, peak / 1_048_576.0)
         }
         _ => "memory not known".to_owned(),
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
     }
 }

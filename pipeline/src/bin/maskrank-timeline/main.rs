@@ -7,9 +7,13 @@ mod components;
 mod explain;
 mod for_you;
 mod records;
+mod load;
+mod random;
+mod serve;
 mod setup;
 mod stand_in;
 mod timelines;
+mod token;
 
 use std::process::ExitCode;
 
@@ -46,6 +50,10 @@ enum Command {
     Records(records::Arguments),
     /// Measure requests: how long each stage takes, in a closed or an open loop
     Bench(bench::Arguments),
+    /// Serve timelines over HTTP, and a page to look at them
+    Serve(serve::Arguments),
+    /// Make a bearer token that names a viewer
+    Token(token::Arguments),
     /// List the components of the pipelines and the feature families, in the order of execution
     Components(components::Arguments),
 }
@@ -68,6 +76,8 @@ fn main() -> ExitCode {
         Command::World(command) => cli::run(command, &mut std::io::stdout().lock()).map_err(Into::into),
         Command::Records(arguments) => records::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Components(arguments) => components::run(&arguments),
     };
     match outcome {

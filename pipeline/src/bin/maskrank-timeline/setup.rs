@@ -65,7 +65,10 @@ impl ModelArguments {
         Ok(config)
     }
 
-    fn client(&self, registry: &Registry) -> Result<Arc<dyn ScorerClient>, Box<dyn std::error::Error>> {
+    pub(crate) fn client(
+        &self,
+        registry: &Registry,
+    ) -> Result<Arc<dyn ScorerClient>, Box<dyn std::error::Error>> {
         let model = match self.model.as_str() {
             "none" => return Ok(Arc::new(StandIn::new(registry, ModelInputs::PRODUCTION))),
             "seeded" => {

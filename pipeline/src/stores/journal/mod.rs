@@ -9,7 +9,7 @@
 mod tables;
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -125,7 +125,8 @@ impl Journal {
         let tables = Tables::open(path).map_err(failed("open"))?;
         tables.replay(&memory).map_err(failed("replay"))?;
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
-        let worker = Worker { tables, memory, shared: Arc::clone(&shared) };
+        let path = path.map(Path::to_owned);
+        let worker = Worker { tables: Some(tables), path, memory, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || worker.run())
@@ -194,7 +195,10 @@ impl Drop for Journal {
 
 /// What runs on the journal's thread.
 struct Worker {
-    tables: Tables,
+    /// None after the database failed, until it is opened again.
+    tables: Option<Tables>,
+    /// Where the database lies, unless in memory.
+    path: Option<PathBuf>,
     memory: Arc<Memory>,
     shared: Arc<Shared>,
 }
@@ -211,8 +215,9 @@ impl Drop for CloseOnExit<'_> {
 }
 
 impl Worker {
-    fn run(self) {
-        let _guard = CloseOnExit(&self.shared);
+    fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _guard = CloseOnExit(&shared);
         let mut swept = Instant::now();
         loop {
             let (items, is_closed) = self.next_group();
@@ -224,9 +229,10 @@ impl Worker {
             }
             if swept.elapsed() >= self.memory.options.sweep_interval {
                 swept = Instant::now();
-                let gone = self.memory.sweep();
+                let memory = Arc::clone(&self.memory);
+                let gone = memory.sweep();
                 // What a crash or a full disk leaves undeleted here is swept again after the next start.
-                _ = self.tables.sweep(&gone, &self.memory);
+                _ = self.working_tables().and_then(|tables| tables.sweep(&gone, &memory));
             }
         }
     }
@@ -256,21 +262,24 @@ impl Worker {
     }
 
     /// One transaction for all items; each is answered once it is durable and applied.
-    fn commit(&self, items: Vec<Item>) {
+    fn commit(&mut self, items: Vec<Item>) {
         let mut accepted = Vec::with_capacity(items.len());
         let mut items = items.into_iter();
-        let outcome = self.tables.write(|transaction| {
-            for item in items.by_ref() {
-                match transaction.put(&item.write, &self.memory) {
-                    Ok(()) => accepted.push(item),
-                    Err(Rejection::Refused(problem)) => refuse(item, problem),
-                    Err(Rejection::Failed(problem)) => {
-                        accepted.push(item);
-                        return Err(problem);
+        let memory = Arc::clone(&self.memory);
+        let outcome = self.working_tables().and_then(|tables| {
+            tables.write(|transaction| {
+                for item in items.by_ref() {
+                    match transaction.put(&item.write, &memory) {
+                        Ok(()) => accepted.push(item),
+                        Err(Rejection::Refused(problem)) => refuse(item, problem),
+                        Err(Rejection::Failed(problem)) => {
+                            accepted.push(item);
+                            return Err(problem);
+                        }
                     }
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         });
         match outcome {
             Ok(()) => {
@@ -283,6 +292,11 @@ impl Worker {
                 }
             }
             Err(problem) => {
+                // The database takes nothing any more once the disk has failed it; opened again, it does. One in
+                // memory would come back empty.
+                if self.path.is_some() {
+                    self.tables = None;
+                }
                 for Item { write, waiter } in accepted.into_iter().chain(items) {
                     match waiter {
                         Some(waiter) => _ = waiter.send(Err(write.failed(&problem))),
@@ -291,6 +305,20 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// The database, opened again after it failed: the disk may have room by now.
+    fn working_tables(&mut self) -> Result<&Tables, String> {
+        let tables = match self.tables.take() {
+            Some(tables) => tables,
+            None => {
+                let tables = Tables::open(self.path.as_deref())?;
+                // What was lost stays lost, but history is taken again.
+                self.shared.lock().failure = None;
+                tables
+            }
+        };
+        Ok(self.tables.insert(tables))
     }
 }
 

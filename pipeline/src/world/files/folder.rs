@@ -73,6 +73,17 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
+    /// The manifest of a world that is to be there.
+    ///
+    /// # Errors
+    /// There is none, or it does not read.
+    pub fn of(folder: &Path) -> Result<Self, ImportError> {
+        Self::read(folder)?.ok_or_else(|| {
+            let problem = format!("there is no world: {MANIFEST} is missing");
+            ImportError::Folder { folder: folder.to_owned(), problem }
+        })
+    }
+
     /// Replaces a world's manifest in one step.
     fn write(&self, folder: &Path) -> Result<(), ImportError> {
         let path = folder.join(MANIFEST);
@@ -203,14 +214,23 @@ impl World {
     /// # Errors
     /// There is no world, it does not read, or another process has it open.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, ImportError> {
-        let Some(manifest) = Manifest::read(folder)? else {
-            let problem = format!("there is no world: {MANIFEST} is missing");
-            return Err(ImportError::Folder { folder: folder.to_owned(), problem });
-        };
-        let clock: Arc<dyn Clock> = match manifest.now {
+        let clock: Arc<dyn Clock> = match Manifest::of(folder)?.now {
             Some(now) => Arc::new(ManualClock::new(now)),
             None => Arc::new(SystemClock::default()),
         };
+        Self::open_with(folder, options, clock)
+    }
+
+    /// Opens a world under another clock than its own.
+    ///
+    /// # Errors
+    /// As [`World::open`].
+    pub fn open_with(
+        folder: &Path,
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ImportError> {
+        let manifest = Manifest::of(folder)?;
         let loaded = load(&folder.join(&manifest.tables), clock.now())?;
         let journal = folder.join("state.redb");
         let stores = Embedded::open(loaded.base, &journal, Arc::clone(&clock), options)
@@ -223,12 +243,20 @@ impl World {
     /// # Errors
     /// The folder cannot be written, or the world there does not open.
     pub fn open_default(options: StoreOptions) -> Result<Self, ImportError> {
-        let folder = default_folder();
-        if Manifest::read(&folder)?.is_none() {
-            generate(&folder, WorldConfig::default(), FileFormat::Parquet)?;
-        }
-        Self::open(&folder, options)
+        Self::open(&default_world()?, options)
     }
+}
+
+/// The default world's folder; the world is generated when it is not there.
+///
+/// # Errors
+/// The folder cannot be written, or holds what is no world.
+pub fn default_world() -> Result<PathBuf, ImportError> {
+    let folder = default_folder();
+    if Manifest::read(&folder)?.is_none() {
+        generate(&folder, WorldConfig::default(), FileFormat::Parquet)?;
+    }
+    Ok(folder)
 }
 
 /// Where the default world lies: under `MASKRANK_CACHE`, else under the system's cache folder for the user.

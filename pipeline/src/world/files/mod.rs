@@ -24,7 +24,7 @@ mod write;
 
 pub use describe::describe;
 pub use error::ImportError;
-pub use folder::{Manifest, World, default_folder, generate, import};
+pub use folder::{Manifest, World, default_folder, default_world, generate, import};
 pub use read::load;
 pub use write::{FileFormat, WorldWriter};
 

@@ -6,11 +6,18 @@ use std::sync::Arc;
 use crate::backend::cuda::artifacts::{Entry, Target};
 use crate::{Backend, Error, Result};
 
-use super::library::{Code, Context, Driver, Function, ModuleHandle};
+use super::library::{Address, Code, Context, Driver, Function, ModuleHandle};
 use super::probe::Found;
 
 /// `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`.
 const MAX_DYNAMIC_SHARED: i32 = 8;
+
+/// `CU_POINTER_ATTRIBUTE_MEMORY_TYPE` and `CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL`.
+const POINTER_MEMORY_TYPE: i32 = 2;
+const POINTER_DEVICE_ORDINAL: i32 = 9;
+/// `CU_MEMORYTYPE_HOST` and `CU_MEMORYTYPE_DEVICE`.
+const MEMORY_HOST: u32 = 1;
+const MEMORY_DEVICE: u32 = 2;
 
 /// A GPU in use. Whatever is made on it holds it.
 pub(crate) struct Gpu {
@@ -57,12 +64,12 @@ impl Gpu {
     }
 
     /// A driver's result as ours.
-    pub(super) fn check(&self, operation: &str, code: Code) -> Result<()> {
+    pub(super) fn check(&self, operation: impl std::fmt::Display, code: Code) -> Result<()> {
         if code == 0 {
             return Ok(());
         }
         let problem = self.driver().describe(code);
-        Err(Error::Device { backend: Backend::Cuda, operation: operation.to_owned(), problem })
+        Err(Error::Device { backend: Backend::Cuda, operation: operation.to_string(), problem })
     }
 
     /// Makes the GPU's context current for this thread.
@@ -81,6 +88,24 @@ impl Gpu {
         Ok(free)
     }
 
+    /// Whether an address is memory of this GPU; in words what it is, where it is not.
+    pub(crate) fn check_address(&self, address: Address) -> Result<Result<(), String>> {
+        let (mut kind, mut ordinal) = (0u32, -1i32);
+        let mut attributes = [POINTER_MEMORY_TYPE, POINTER_DEVICE_ORDINAL];
+        let mut values = [(&raw mut kind).cast(), (&raw mut ordinal).cast()];
+        // SAFETY: two attributes, and a live integer of each one's size to write to. Unknown addresses are no error.
+        let code = unsafe {
+            self.driver().pointer_attributes(2, attributes.as_mut_ptr(), values.as_mut_ptr(), address)
+        };
+        self.check("look up an address", code)?;
+        Ok(match (kind, ordinal) {
+            (MEMORY_DEVICE, ordinal) if ordinal == self.found.ordinal => Ok(()),
+            (MEMORY_DEVICE, ordinal) => Err(format!("memory of device {ordinal}")),
+            (MEMORY_HOST, _) => Err("host memory".to_owned()),
+            _ => Err("no memory that the driver knows".to_owned()),
+        })
+    }
+
     /// Loads a unit of a target's kernels.
     pub(crate) fn load(self: &Arc<Self>, target: &Target, unit: &str) -> Result<LoadedModule> {
         let broken =
@@ -92,7 +117,7 @@ impl Gpu {
         let mut handle = ModuleHandle::NULL;
         // SAFETY: the image is a whole cubin, or terminated PTX, and is only read during the call.
         let code = unsafe { self.driver().module_load(&raw mut handle, image.as_ptr().cast()) };
-        self.check(&format!("load {unit} for {}", target.target), code)?;
+        self.check(format_args!("load {unit} for {}", target.target), code)?;
         Ok(LoadedModule { gpu: Arc::clone(self), handle })
     }
 }
@@ -123,11 +148,11 @@ impl LoadedModule {
         let mut function = Function::NULL;
         // SAFETY: the name is terminated, the module is loaded, the pointer is to a live handle.
         let code = unsafe { gpu.driver().module_function(&raw mut function, self.handle, name.as_ptr()) };
-        gpu.check(&format!("find kernel {}", entry.name), code)?;
+        gpu.check(format_args!("find kernel {}", entry.name), code)?;
         let shared_bytes = entry.dynamic_shared_bytes + extra_shared_bytes;
         // SAFETY: the function is the one just found; the attribute takes an integer.
         let code = unsafe { gpu.driver().function_set(function, MAX_DYNAMIC_SHARED, shared_bytes as i32) };
-        gpu.check(&format!("give {} {shared_bytes} bytes of shared memory", entry.name), code)?;
+        gpu.check(format_args!("give {} {shared_bytes} bytes of shared memory", entry.name), code)?;
         Ok(Kernel { function, threads: entry.threads, shared_bytes, param_bytes: entry.param_bytes })
     }
 }

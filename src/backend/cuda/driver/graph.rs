@@ -21,6 +21,7 @@ pub(crate) struct Graph {
 }
 
 /// One launch of a graph: kernel, blocks, and the bytes of its parameter struct.
+#[derive(Clone, Copy)]
 pub(crate) struct Step<'a> {
     /// The kernel.
     pub(crate) kernel: &'a Kernel,

@@ -49,6 +49,8 @@ handles!(
     Node,
     /// `CUgraphExec`.
     GraphExec,
+    /// `CUevent`.
+    EventHandle,
 );
 
 /// `CUDA_KERNEL_NODE_PARAMS`, version 1.
@@ -82,6 +84,10 @@ macro_rules! driver {
         }
 
         impl Driver {
+            /// Names of all functions here, as the wrappers call them.
+            #[cfg(test)]
+            pub(in crate::backend::cuda) const NAMES: &[&str] = &[$(stringify!($method)),*];
+
             /// Looks every function up.
             pub(crate) fn resolve(library: Library, name: &str) -> Result<Self, Absent> {
                 $(
@@ -134,10 +140,20 @@ driver! {
     upload = "cuMemcpyHtoD_v2"(to: Address, from: *const c_void, bytes: usize);
     upload_async = "cuMemcpyHtoDAsync_v2"(to: Address, from: *const c_void, bytes: usize, stream: StreamHandle);
     download_async = "cuMemcpyDtoHAsync_v2"(to: *mut c_void, from: Address, bytes: usize, stream: StreamHandle);
+    move_async = "cuMemcpyDtoDAsync_v2"(to: Address, from: Address, bytes: usize, stream: StreamHandle);
     memset = "cuMemsetD8_v2"(at: Address, value: u8, bytes: usize);
     stream_create = "cuStreamCreate"(stream: *mut StreamHandle, flags: c_uint);
     stream_destroy = "cuStreamDestroy_v2"(stream: StreamHandle);
     stream_wait = "cuStreamSynchronize"(stream: StreamHandle);
+    stream_wait_event = "cuStreamWaitEvent"(stream: StreamHandle, event: EventHandle, flags: c_uint);
+    event_create = "cuEventCreate"(event: *mut EventHandle, flags: c_uint);
+    event_destroy = "cuEventDestroy_v2"(event: EventHandle);
+    event_record = "cuEventRecord"(event: EventHandle, stream: StreamHandle);
+    event_wait = "cuEventSynchronize"(event: EventHandle);
+    event_elapsed = "cuEventElapsedTime"(milliseconds: *mut f32, from: EventHandle, to: EventHandle);
+    pointer_attributes = "cuPointerGetAttributes"(
+        number: c_uint, attributes: *mut c_int, values: *mut *mut c_void, address: Address
+    );
     module_load = "cuModuleLoadData"(module: *mut ModuleHandle, image: *const c_void);
     module_unload = "cuModuleUnload"(module: ModuleHandle);
     module_function = "cuModuleGetFunction"(function: *mut Function, module: ModuleHandle, name: *const c_char);

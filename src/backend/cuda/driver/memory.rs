@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::Result;
 
 use super::context::Gpu;
+use super::event::Event;
 use super::library::{Address, StreamHandle};
 
 /// Device memory.
@@ -22,7 +23,7 @@ impl DeviceMemory {
         let (mut address, bytes) = (0, bytes.max(1));
         // SAFETY: the pointer is to a live integer.
         let code = unsafe { gpu.driver().memory_alloc(&raw mut address, bytes) };
-        gpu.check(&format!("allocate {bytes} bytes"), code)?;
+        gpu.check(format_args!("allocate {bytes} bytes"), code)?;
         Ok(Self { gpu: Arc::clone(gpu), address, bytes })
     }
 
@@ -38,7 +39,7 @@ impl DeviceMemory {
         // SAFETY: the destination is ours and long enough (asserted above); the source is a live slice, and the call
         // returns after reading it.
         let code = unsafe { self.gpu.driver().upload(self.address, from.as_ptr().cast(), from.len()) };
-        self.gpu.check(&format!("copy {} bytes to the device", from.len()), code)?;
+        self.gpu.check(format_args!("copy {} bytes to the device", from.len()), code)?;
         self.settle()
     }
 
@@ -86,7 +87,7 @@ impl PinnedMemory {
         let (mut pointer, bytes) = (std::ptr::null_mut(), bytes.max(1));
         // SAFETY: the pointer is to a live pointer; flags 0 are ordinary pinned memory.
         let code = unsafe { gpu.driver().pinned_alloc(&raw mut pointer, bytes, 0) };
-        gpu.check(&format!("allocate {bytes} bytes of pinned memory"), code)?;
+        gpu.check(format_args!("allocate {bytes} bytes of pinned memory"), code)?;
         // SAFETY: just allocated with this length; initialised here before any reference is made.
         unsafe { pointer.cast::<u8>().write_bytes(0, bytes) };
         Ok(Self { gpu: Arc::clone(gpu), pointer, bytes })
@@ -118,7 +119,9 @@ impl Drop for PinnedMemory {
 /// A stream: what is put into it runs in order.
 pub(crate) struct Stream {
     gpu: Arc<Gpu>,
-    pub(super) handle: StreamHandle,
+    pub(in crate::backend::cuda) handle: StreamHandle,
+    /// A caller's stream is not ours to destroy.
+    is_lent: bool,
 }
 
 /// `CU_STREAM_NON_BLOCKING`: independent of the default stream.
@@ -131,7 +134,15 @@ impl Stream {
         let mut handle = StreamHandle::NULL;
         // SAFETY: the pointer is to a live handle.
         gpu.check("create a stream", unsafe { gpu.driver().stream_create(&raw mut handle, NON_BLOCKING) })?;
-        Ok(Self { gpu: Arc::clone(gpu), handle })
+        Ok(Self { gpu: Arc::clone(gpu), handle, is_lent: false })
+    }
+
+    /// A caller's stream.
+    ///
+    /// # Safety
+    /// The handle is null or a live stream of this GPU's primary context, and stays so while this value lives.
+    pub(crate) unsafe fn lent(gpu: &Arc<Gpu>, handle: *mut c_void) -> Self {
+        Self { gpu: Arc::clone(gpu), handle: StreamHandle(handle), is_lent: true }
     }
 
     /// Starts a copy to the device.
@@ -143,7 +154,7 @@ impl Stream {
         let (address, driver) = (to.address + offset as u64, self.gpu.driver());
         // SAFETY: the destination range is inside `to` (asserted above); the caller keeps the source.
         let code = unsafe { driver.upload_async(address, from.as_ptr().cast(), from.len(), self.handle) };
-        self.gpu.check(&format!("start a copy of {} bytes to the device", from.len()), code)
+        self.gpu.check(format_args!("start a copy of {} bytes to the device", from.len()), code)
     }
 
     /// Starts a copy from the device.
@@ -156,7 +167,22 @@ impl Stream {
         // SAFETY: the source range is inside `from` (asserted above); the caller keeps the destination.
         let code =
             unsafe { driver.download_async(into.as_mut_ptr().cast(), address, into.len(), self.handle) };
-        self.gpu.check(&format!("start a copy of {} bytes from the device", into.len()), code)
+        self.gpu.check(format_args!("start a copy of {} bytes from the device", into.len()), code)
+    }
+
+    /// Starts a copy on the device.
+    pub(crate) fn copy(&self, to: &DeviceMemory, from: &DeviceMemory, bytes: usize) -> Result<()> {
+        assert!(bytes <= to.bytes.min(from.bytes), "{bytes} bytes of {} into {}", from.bytes, to.bytes);
+        // SAFETY: both ranges are inside their allocations (asserted above), and freeing those waits for the copy.
+        let code = unsafe { self.gpu.driver().move_async(to.address, from.address, bytes, self.handle) };
+        self.gpu.check(format_args!("start a copy of {bytes} bytes on the device"), code)
+    }
+
+    /// What is put into the stream from now on starts after the event's mark.
+    pub(crate) fn wait_event(&self, event: &Event) -> Result<()> {
+        // SAFETY: stream and event live; flags must be 0.
+        let code = unsafe { self.gpu.driver().stream_wait_event(self.handle, event.handle, 0) };
+        self.gpu.check("order two streams", code)
     }
 
     /// Waits until everything in the stream is done.
@@ -168,6 +194,9 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        if self.is_lent {
+            return;
+        }
         if let Ok(_current) = self.gpu.enter() {
             // SAFETY: created once, destroyed once; what is still in it runs to its end first (waited for here, so that
             // the memory that it uses may be freed after it).

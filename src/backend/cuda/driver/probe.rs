@@ -28,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) driver: Arc<Driver>,
     /// The driver's number for it.
     pub(crate) id: DeviceId,
+    /// Its place in the driver's list.
+    pub(crate) ordinal: c_int,
     /// Its name.
     pub(crate) name: String,
     /// Compute capability as 10 · major + minor.
@@ -190,6 +192,7 @@ fn device(driver: &Arc<Driver>, ordinal: c_int, cuda: u32) -> Result<Found, Code
     Ok(Found {
         driver: Arc::clone(driver),
         id,
+        ordinal,
         name,
         capability,
         multiprocessors: attribute(MULTIPROCESSORS)?.max(1),

@@ -1,13 +1,17 @@
 //! The launches of a batch size: kernel, grid and parameters.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use bytemuck::Zeroable;
 
+use crate::Precision;
+use crate::backend::staged::{BinaryType, FeatureType, Layout};
 use crate::plan::{Epilogue, GemmGroup, HeadTask, LayerNormGroup, Norm, Step, View};
 
 use super::super::element;
 use super::super::layout::Region;
 use super::super::params;
-use super::super::staging::Packed;
 use super::super::tile::Tile;
 use super::Program;
 use super::constants::{GemmConstants, NormConstants};
@@ -15,11 +19,11 @@ use super::constants::{GemmConstants, NormConstants};
 /// Candidates of a block of `layer_norm` and `head`.
 const ROWS_PER_BLOCK: usize = 4;
 
-/// One launch.
+/// One launch; making those of a call allocates nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     /// The kernel's symbol.
-    pub(crate) entry: String,
+    pub(crate) entry: Cow<'static, str>,
     /// Blocks.
     pub(crate) grid: [u32; 3],
     /// The parameter struct.
@@ -30,23 +34,23 @@ pub(crate) struct Launch {
 #[derive(Clone, Debug)]
 pub(crate) enum Parameters {
     /// Of `featurize`.
-    Featurize(Box<params::FeaturizeParams>),
+    Featurize(params::FeaturizeParams),
     /// Of `gemm`.
-    Gemm(Box<params::GemmParams>),
+    Gemm(params::GemmParams),
     /// Of `layer_norm`.
-    LayerNorm(Box<params::LayerNormParams>),
+    LayerNorm(params::LayerNormParams),
     /// Of `head`.
-    Head(Box<params::HeadParams>),
+    Head(params::HeadParams),
 }
 
 impl Parameters {
     /// The struct's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Self::Featurize(params) => bytemuck::bytes_of(&**params),
-            Self::Gemm(params) => bytemuck::bytes_of(&**params),
-            Self::LayerNorm(params) => bytemuck::bytes_of(&**params),
-            Self::Head(params) => bytemuck::bytes_of(&**params),
+            Self::Featurize(params) => bytemuck::bytes_of(params),
+            Self::Gemm(params) => bytemuck::bytes_of(params),
+            Self::LayerNorm(params) => bytemuck::bytes_of(params),
+            Self::Head(params) => bytemuck::bytes_of(params),
         }
     }
 }
@@ -58,8 +62,80 @@ pub(crate) struct HeadCall<'a> {
     pub(crate) weights: &'a [f32],
     /// Whether calibrated probabilities make the score.
     pub(crate) calibrated: bool,
-    /// Which of logits, probabilities and calibrated probabilities are written.
-    pub(crate) outputs: [bool; 3],
+    /// Where the outputs go.
+    pub(crate) outputs: HeadOutputs,
+}
+
+/// Addresses of a batch's outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeadOutputs {
+    /// (rows), as featurize wrote them.
+    pub(crate) status: u64,
+    /// (rows).
+    pub(crate) score: u64,
+    /// Logits, probabilities and calibrated probabilities, (rows, tasks); 0 for none.
+    pub(crate) per_task: [u64; 3],
+}
+
+/// Where a batch's features lie, by address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Feed {
+    /// Type of continuous features and embeddings, as in the kernel's name.
+    pub(crate) features: FeatureType,
+    /// Type of binary features.
+    pub(crate) binary: BinaryType,
+    /// Continuous, binary, and the three embeddings.
+    pub(crate) columns: [FeedColumns; 5],
+    /// Request of each candidate, u32; 0 where all belong to the first.
+    pub(crate) candidate_request: u64,
+    /// Candidates.
+    pub(crate) candidates: usize,
+    /// Where statuses go, (rows).
+    pub(crate) status: u64,
+}
+
+/// One kind of columns; strides in elements.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FeedColumns {
+    pub(crate) candidate: u64,
+    pub(crate) request: u64,
+    pub(crate) candidate_stride: usize,
+    pub(crate) request_stride: usize,
+}
+
+impl Feed {
+    /// Some rows of a batch that lies at `base`.
+    pub(crate) fn new(layout: &Layout, base: u64, rows: &Range<usize>, status: u64) -> Self {
+        let mut columns = [FeedColumns::default(); 5];
+        for ((out, each), once) in columns.iter_mut().zip(&layout.candidate).zip(&layout.request) {
+            *out = FeedColumns {
+                candidate: base + each.bytes(rows).start as u64,
+                request: base + once.offset as u64,
+                candidate_stride: each.stride,
+                request_stride: once.stride,
+            };
+        }
+        Self {
+            features: layout.features,
+            binary: layout.binary,
+            columns,
+            candidate_request: base + (rows.start * size_of::<u32>()) as u64,
+            candidates: rows.len(),
+            status,
+        }
+    }
+
+    /// No candidates, for a launch that will be replaced.
+    pub(crate) fn empty(status: u64) -> Self {
+        Self {
+            features: FeatureType::F32,
+            binary: BinaryType::Bytes,
+            columns: [FeedColumns::default(); 5],
+            candidate_request: 0,
+            candidates: 0,
+            status,
+        }
+    }
 }
 
 /// Where a program's memory lies, and how many multiprocessors there are.
@@ -143,9 +219,9 @@ impl Program {
             columns += tile.columns(n);
         }
         Launch {
-            entry: format!("gemm_{}_{}x{}_{epilogue}", self.precision, tile.m, tile.n),
+            entry: format!("gemm_{}_{}x{}_{epilogue}", self.precision, tile.m, tile.n).into(),
             grid: [columns as u32, bucket.div_ceil(tile.m) as u32, 1],
-            parameters: Parameters::Gemm(Box::new(params)),
+            parameters: Parameters::Gemm(params),
         }
     }
 
@@ -169,23 +245,22 @@ impl Program {
             out.epsilon = group.norm.epsilon as f32;
         }
         Launch {
-            entry: format!("layer_norm_{}", self.precision),
+            entry: format!("layer_norm_{}", self.precision).into(),
             grid: [bucket.div_ceil(ROWS_PER_BLOCK) as u32, groups.len() as u32, 1],
-            parameters: Parameters::LayerNorm(Box::new(params)),
+            parameters: Parameters::LayerNorm(params),
         }
     }
 
-    /// The first launch, for `grid_rows` blocks of which the batch uses as many as it has candidates. `inputs` is the
-    /// address of what `packed` describes.
-    pub(crate) fn featurize(&self, place: Place, grid_rows: usize, inputs: u64, packed: &Packed) -> Launch {
+    /// The first launch, for `grid_rows` blocks of which the batch uses as many as it has candidates.
+    pub(crate) fn featurize(&self, place: Place, grid_rows: usize, feed: &Feed) -> Launch {
         let step = self.plan.featurize();
         let constants = &self.constants.featurize;
         let (x, x_stride) = self.view(place, step.output);
         let columns = |index: usize, width: usize| {
-            let source = &packed.columns[index];
+            let source = &feed.columns[index];
             params::Columns {
-                candidate: inputs + source.candidate as u64,
-                request: inputs + source.request as u64,
+                candidate: source.candidate,
+                request: source.request,
                 map: constants.maps[index].map_or(0, |map| map.at(place.image)),
                 candidate_stride: source.candidate_stride as u32,
                 request_stride: source.request_stride as u32,
@@ -208,16 +283,20 @@ impl Program {
             binary: columns(1, widths.binary),
             embeddings: [columns(2, user), columns(3, user_eng), columns(4, author)],
             embedding_norms: [embedding(0), embedding(1), embedding(2)],
-            candidate_request: inputs + packed.candidate_request as u64,
+            candidate_request: feed.candidate_request,
             scale,
             shift,
             gamma,
             beta,
             x,
-            status: self.lane.status.at(place.lane),
+            status: feed.status,
             rows_out: self.lane.rows.at(place.lane),
-            rows: packed.candidates as u32,
-            binary_kind: packed.binary_kind,
+            rows: feed.candidates as u32,
+            binary_kind: match feed.binary {
+                BinaryType::Bytes => params::BINARY_BYTES,
+                BinaryType::Bits => params::BINARY_BITS,
+                BinaryType::Numbers => params::BINARY_F32,
+            },
             x_stride,
             x_padded: x_padded as u32,
             min_value: step.min_value as f32,
@@ -226,9 +305,9 @@ impl Program {
             has_layer_norm: u32::from(step.layer_norm.is_some()),
         };
         Launch {
-            entry: format!("featurize_{}_to_{}", packed.kind, self.precision),
+            entry: featurize_entry(feed.features, self.precision).into(),
             grid: [grid_rows as u32, 1, 1],
-            parameters: Parameters::Featurize(Box::new(params)),
+            parameters: Parameters::Featurize(params),
         }
     }
 
@@ -236,13 +315,10 @@ impl Program {
     pub(crate) fn head(&self, place: Place, bucket: usize, call: HeadCall<'_>) -> Launch {
         let mut params = params::HeadParams::zeroed();
         let tasks = &self.plan.head().tasks;
-        let wanted = |wanted: bool, region: Region| if wanted { region.at(place.lane) } else { 0 };
         params.rows = self.lane.rows.at(place.lane);
-        params.status = self.lane.status.at(place.lane);
-        params.score = self.lane.score.at(place.lane);
-        params.logits = wanted(call.outputs[0], self.lane.logits);
-        params.probabilities = wanted(call.outputs[1], self.lane.probabilities);
-        params.calibrated = wanted(call.outputs[2], self.lane.calibrated);
+        params.status = call.outputs.status;
+        params.score = call.outputs.score;
+        [params.logits, params.probabilities, params.calibrated] = call.outputs.per_task;
         params.num_tasks = tasks.len() as u32;
         params.uses_uncalibrated = u32::from(!call.calibrated);
         for (((task, weight), score_weight), out) in
@@ -251,9 +327,9 @@ impl Program {
             *out = self.head_task(place, task, *weight, *score_weight);
         }
         Launch {
-            entry: self.head_entry(),
+            entry: self.head_entry().into(),
             grid: [bucket.div_ceil(ROWS_PER_BLOCK) as u32, 1, 1],
-            parameters: Parameters::Head(Box::new(params)),
+            parameters: Parameters::Head(params),
         }
     }
 
@@ -283,4 +359,21 @@ impl Program {
 /// Addresses of an affine, or nulls.
 fn pair(regions: Option<[Region; 2]>, base: u64) -> [u64; 2] {
     regions.map_or([0, 0], |regions| regions.map(|region| region.at(base)))
+}
+
+/// Name of the first kernel.
+fn featurize_entry(features: FeatureType, precision: Precision) -> &'static str {
+    macro_rules! names {
+        ($($input:ident $input_name:literal, $to:ident $to_name:literal;)*) => {
+            match (features, precision) {
+                $((FeatureType::$input, Precision::$to) => concat!("featurize_", $input_name, "_to_", $to_name),)*
+            }
+        };
+    }
+    names! {
+        F32 "f32", F32 "f32"; Bf16 "bf16", F32 "f32"; F16 "f16", F32 "f32";
+        F32 "f32", Tf32 "tf32"; Bf16 "bf16", Tf32 "tf32"; F16 "f16", Tf32 "tf32";
+        F32 "f32", Bf16 "bf16"; Bf16 "bf16", Bf16 "bf16"; F16 "f16", Bf16 "bf16";
+        F32 "f32", F16 "f16"; Bf16 "bf16", F16 "f16"; F16 "f16", F16 "f16";
+    }
 }

@@ -1,11 +1,11 @@
 //! A lane's device memory: activations, scratch, inputs and outputs of one batch.
 
 use crate::backend::Options;
+use crate::backend::staged::Layout;
 use crate::plan::{Epilogue, Plan, Step};
 
 use super::super::element;
 use super::super::layout::{Arena, Region};
-use super::super::staging;
 use super::super::tile::tiles;
 
 /// Regions of a lane.
@@ -51,7 +51,7 @@ impl LaneMemory {
         let logits = arena.push(max * tasks * size_of::<f32>());
         let probabilities = arena.push(max * tasks * size_of::<f32>());
         let calibrated = arena.push(max * tasks * size_of::<f32>());
-        let inputs = arena.push(staging::max_bytes(plan.widths, &options.split, max));
+        let inputs = arena.push(Layout::max_bytes(plan.widths, &options.split, max));
         Self {
             arena,
             buffers,

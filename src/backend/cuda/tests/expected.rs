@@ -68,7 +68,7 @@ fn rows(plan: &Plan, program: &Program, n: usize) -> Vec<Row> {
                         .find(|tile: &Tile| launch.entry.contains(&format!("_{}x{}_", tile.m, tile.n)))
                         .expect("a known tile");
                     let [x, y, _] = launch.grid.map(|blocks| blocks as usize);
-                    row.name = launch.entry.clone();
+                    row.name = launch.entry.clone().into_owned();
                     row.grid = x * y;
                     row.waves = row.grid as f64 / MULTIPROCESSORS as f64;
                     row.flops = cost.flops * n as f64;
@@ -120,6 +120,7 @@ fn the_table_of_expected_times_is_current() {
         split: Split::default(),
         threads: 0,
         adapter: None,
+        planted_fault: false,
         cpu_kernel: None,
     };
     let program = Program::new(&plan, &options).expect("a program");

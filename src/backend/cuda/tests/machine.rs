@@ -2,37 +2,53 @@
 //!
 //! It refuses machine code, as a driver does with machine code of another GPU, so the loader goes on to PTX. Device
 //! memory starts poisoned; a fault of the interpreter (a race, a read of unwritten or foreign memory) fails the
-//! launch, and its text becomes the driver's description of the error.
+//! stream, and its text becomes the driver's description of the error.
+//!
+//! Streams are lazy: nothing runs before somebody waits for it, and of other streams only as much as an event asks
+//! for. So memory that is reused, changed or freed too early, and an order between streams that nothing enforces,
+//! give wrong results here every time. `faults` makes calls fail, and counts what is alive.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use maskrank_ptx::{Arg, BufferId, Gpu, Launch, Module};
 
+use super::faults;
 use crate::backend::cuda::artifacts;
 use crate::backend::cuda::driver::library::{
-    Address, Code, Context, DeviceId, Driver, Function, GraphExec, GraphHandle, KernelNode, ModuleHandle,
-    Node, StreamHandle,
+    Address, Code, Context, DeviceId, Driver, EventHandle, Function, GraphExec, GraphHandle, KernelNode,
+    ModuleHandle, Node, StreamHandle,
 };
 
 const SUCCESS: Code = 0;
 const ERROR_NO_BINARY: Code = 209;
 const ERROR_NOT_FOUND: Code = 500;
-const ERROR_LAUNCH: Code = 719;
+const ERROR_NOT_READY: Code = 600;
+pub(super) const ERROR_LAUNCH: Code = 719;
 
 /// Compute capability that the GPU has: one whose machine code is tried and refused, and all of whose PTX is loadable.
 pub(in crate::backend::cuda) const CAPABILITY: u32 = 100;
 const CUDA: c_int = 13_000;
+/// Addresses from here on are said to be memory of a second GPU.
+pub(super) const FOREIGN: Address = 1 << 60;
 
 #[derive(Default)]
 struct Machine {
     gpu: Gpu,
     memory: BTreeMap<Address, (BufferId, usize)>,
+    /// Address and words of pinned memory.
+    pinned: BTreeMap<usize, usize>,
     functions: Vec<(&'static Module, String, usize)>,
     modules: HashMap<String, &'static Module>,
     names: HashMap<(usize, String), usize>,
     graphs: Vec<Vec<Kernel>>,
+    /// The default stream is the first.
+    streams: Vec<Stream>,
+    events: Vec<Event>,
+    /// Operations that ran.
+    clock: u64,
     fault: CString,
 }
 
@@ -43,6 +59,33 @@ struct Kernel {
     block: [u32; 3],
     shared: usize,
     parameters: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Stream {
+    work: VecDeque<Work>,
+    /// The first failure; it stays.
+    failed: Code,
+    /// Whose test made it; none for the default stream.
+    owner: Option<ThreadId>,
+}
+
+enum Work {
+    Upload { to: Address, from: usize, bytes: usize },
+    Download { to: usize, from: Address, bytes: usize },
+    Move { to: Address, from: Address, bytes: usize },
+    Run(Vec<Kernel>),
+    Record { event: usize, number: u64 },
+    Wait { event: usize, number: u64 },
+}
+
+/// Marks are numbered; a wait is for the one that was the latest when it was asked for.
+#[derive(Default)]
+struct Event {
+    recorded: u64,
+    stream: usize,
+    passed: u64,
+    time: u64,
 }
 
 static MACHINE: Mutex<Option<Machine>> = Mutex::new(None);
@@ -79,6 +122,88 @@ impl Machine {
             }
         }
     }
+
+    fn stream(&mut self, handle: StreamHandle) -> &mut Stream {
+        let index = handle.0.addr();
+        if self.streams.len() <= index {
+            self.streams.resize_with(index + 1, Stream::default);
+        }
+        &mut self.streams[index]
+    }
+
+    fn put(&mut self, stream: StreamHandle, work: Work) -> Code {
+        let stream = self.stream(stream);
+        if stream.failed == SUCCESS {
+            stream.work.push_back(work);
+        }
+        stream.failed
+    }
+
+    /// Runs what is in a stream, up to a mark where one is given.
+    fn drain(&mut self, index: usize, until: Option<(usize, u64)>) -> Code {
+        loop {
+            if until.is_some_and(|(event, number)| self.events[event].passed >= number) {
+                return SUCCESS;
+            }
+            let Some(work) = self.streams[index].work.pop_front() else { return self.streams[index].failed };
+            self.clock += 1;
+            // SAFETY: host memory of a copy is alive until the stream has been waited for: the callers' contract.
+            let code = unsafe { self.step(work) };
+            if code != SUCCESS && self.streams[index].failed == SUCCESS {
+                self.streams[index].failed = code;
+            }
+        }
+    }
+
+    unsafe fn step(&mut self, work: Work) -> Code {
+        match work {
+            Work::Upload { to, from, bytes } => {
+                let (buffer, offset) = self.find(to);
+                // SAFETY: the caller's contract.
+                let data = unsafe {
+                    std::slice::from_raw_parts(std::ptr::with_exposed_provenance::<u8>(from), bytes)
+                };
+                self.gpu.write(buffer, offset, data);
+                SUCCESS
+            }
+            Work::Download { to, from, bytes } => {
+                let (buffer, offset) = self.find(from);
+                let all = self.gpu.read::<u8>(buffer);
+                // SAFETY: the caller's contract.
+                let into = unsafe {
+                    std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut::<u8>(to), bytes)
+                };
+                into.copy_from_slice(&all[offset..offset + bytes]);
+                SUCCESS
+            }
+            Work::Move { to, from, bytes } => {
+                let (buffer, offset) = self.find(from);
+                let data = self.gpu.read::<u8>(buffer)[offset..offset + bytes].to_vec();
+                let (buffer, offset) = self.find(to);
+                self.gpu.write(buffer, offset, &data);
+                SUCCESS
+            }
+            Work::Run(kernels) => {
+                kernels.iter().map(|kernel| self.run(kernel)).find(|code| *code != SUCCESS).unwrap_or(SUCCESS)
+            }
+            Work::Record { event, number } => {
+                let clock = self.clock;
+                let event = &mut self.events[event];
+                (event.passed, event.time) = (event.passed.max(number), clock);
+                SUCCESS
+            }
+            Work::Wait { event, number } => {
+                let stream = self.events[event].stream;
+                self.drain(stream, Some((event, number)))
+            }
+        }
+    }
+
+    /// Whether anything that was put into one of this test's streams has not run.
+    fn is_busy(&self) -> bool {
+        let own = Some(std::thread::current().id());
+        self.streams.iter().any(|stream| stream.owner == own && !stream.work.is_empty())
+    }
 }
 
 /// Copies a launch; its parameter struct is as long as the manifest says.
@@ -99,6 +224,9 @@ unsafe fn kernel(machine: &Machine, kernel: *const KernelNode) -> Kernel {
 macro_rules! functions {
     ($($name:ident($($argument:ident: $kind:ty),*) $body:block)*) => {
         $(unsafe extern "C" fn $name($($argument: $kind),*) -> Code {
+            if let Some(code) = faults::intercept(stringify!($name)) {
+                return code;
+            }
             #[allow(unused_unsafe, reason = "some functions take no pointers")]
             // SAFETY: called by the driver wrappers only, with pointers that are valid for the API's function.
             unsafe {
@@ -142,11 +270,12 @@ functions! {
     device_memory(bytes: *mut usize, _device: DeviceId) { bytes.write(8 << 30); SUCCESS }
     context_retain(context: *mut Context, _device: DeviceId) {
         context.write(Context(std::ptr::without_provenance_mut(1)));
+        faults::born("context_release");
         SUCCESS
     }
-    context_release(_device: DeviceId) { SUCCESS }
-    context_push(_context: Context) { SUCCESS }
-    context_pop(_context: *mut Context) { SUCCESS }
+    context_release(_device: DeviceId) { faults::died("context_release"); SUCCESS }
+    context_push(_context: Context) { faults::born("context_pop"); SUCCESS }
+    context_pop(_context: *mut Context) { faults::died("context_pop"); SUCCESS }
     memory_info(free: *mut usize, total: *mut usize) { free.write(8 << 30); total.write(8 << 30); SUCCESS }
     memory_alloc(address: *mut Address, bytes: usize) {
         with(|machine| {
@@ -155,36 +284,137 @@ functions! {
             machine.memory.insert(at, (buffer, bytes));
             address.write(at);
         });
+        faults::born("memory_free");
         SUCCESS
     }
-    memory_free(address: Address) { with(|machine| machine.memory.remove(&address)); SUCCESS }
+    memory_free(address: Address) {
+        faults::died("memory_free");
+        with(|machine| {
+            faults::expect(!machine.is_busy(), "device memory is freed while work is in flight");
+            machine.memory.remove(&address)
+        });
+        SUCCESS
+    }
     pinned_alloc(pointer: *mut *mut c_void, bytes: usize, _flags: c_uint) {
-        let words = vec![0u64; bytes.div_ceil(8)].into_boxed_slice();
-        pointer.write(Box::leak(words).as_mut_ptr().cast());
+        let words = vec![u64::MAX; bytes.div_ceil(8)].into_boxed_slice();
+        let length = words.len();
+        let start = Box::leak(words).as_mut_ptr();
+        with(|machine| machine.pinned.insert(start.expose_provenance(), length));
+        pointer.write(start.cast());
+        faults::born("pinned_free");
         SUCCESS
     }
-    pinned_free(_pointer: *mut c_void) { SUCCESS }
+    pinned_free(pointer: *mut c_void) {
+        faults::died("pinned_free");
+        let length = with(|machine| {
+            faults::expect(!machine.is_busy(), "pinned memory is freed while work is in flight");
+            machine.pinned.remove(&pointer.addr()).expect("allocated")
+        });
+        drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut(pointer.cast::<u64>(), length)));
+        SUCCESS
+    }
     upload(to: Address, from: *const c_void, bytes: usize) {
-        let data = std::slice::from_raw_parts(from.cast::<u8>(), bytes);
+        let from = from.expose_provenance();
+        with(|machine| machine.step(Work::Upload { to, from, bytes }))
+    }
+    upload_async(to: Address, from: *const c_void, bytes: usize, stream: StreamHandle) {
+        let from = from.expose_provenance();
+        with(|machine| machine.put(stream, Work::Upload { to, from, bytes }))
+    }
+    download_async(to: *mut c_void, from: Address, bytes: usize, stream: StreamHandle) {
+        let to = to.expose_provenance();
+        with(|machine| machine.put(stream, Work::Download { to, from, bytes }))
+    }
+    move_async(to: Address, from: Address, bytes: usize, stream: StreamHandle) {
+        with(|machine| machine.put(stream, Work::Move { to, from, bytes }))
+    }
+    memset(at: Address, value: u8, bytes: usize) {
         with(|machine| {
-            let (buffer, offset) = machine.find(to);
-            machine.gpu.write(buffer, offset, data);
+            let (buffer, offset) = machine.find(at);
+            machine.gpu.write(buffer, offset, &vec![value; bytes]);
         });
         SUCCESS
     }
-    upload_async(to: Address, from: *const c_void, bytes: usize, _stream: StreamHandle) { upload(to, from, bytes) }
-    download_async(to: *mut c_void, from: Address, bytes: usize, _stream: StreamHandle) {
+    stream_create(stream: *mut StreamHandle, _flags: c_uint) {
         with(|machine| {
-            let (buffer, offset) = machine.find(from);
-            let all = machine.gpu.read::<u8>(buffer);
-            to.cast::<u8>().copy_from(all[offset..offset + bytes].as_ptr(), bytes);
+            let next = StreamHandle(std::ptr::without_provenance_mut(machine.streams.len().max(1)));
+            machine.stream(next).owner = Some(std::thread::current().id());
+            stream.write(next);
         });
+        faults::born("stream_destroy");
         SUCCESS
     }
-    memset(at: Address, value: u8, bytes: usize) { upload(at, vec![value; bytes].as_ptr().cast(), bytes) }
-    stream_create(stream: *mut StreamHandle, _flags: c_uint) { stream.write(StreamHandle::NULL); SUCCESS }
-    stream_destroy(_stream: StreamHandle) { SUCCESS }
-    stream_wait(_stream: StreamHandle) { SUCCESS }
+    stream_destroy(stream: StreamHandle) {
+        faults::died("stream_destroy");
+        with(|machine| machine.drain(stream.0.addr(), None));
+        SUCCESS
+    }
+    stream_wait(stream: StreamHandle) {
+        with(|machine| {
+            machine.stream(stream);
+            machine.drain(stream.0.addr(), None)
+        })
+    }
+    stream_wait_event(stream: StreamHandle, event: EventHandle, _flags: c_uint) {
+        with(|machine| {
+            let event = event.0.addr() - 1;
+            let number = machine.events[event].recorded;
+            machine.put(stream, Work::Wait { event, number })
+        })
+    }
+    event_create(event: *mut EventHandle, _flags: c_uint) {
+        with(|machine| {
+            machine.events.push(Event::default());
+            event.write(EventHandle(std::ptr::without_provenance_mut(machine.events.len())));
+        });
+        faults::born("event_destroy");
+        SUCCESS
+    }
+    event_destroy(_event: EventHandle) { faults::died("event_destroy"); SUCCESS }
+    event_record(event: EventHandle, stream: StreamHandle) {
+        with(|machine| {
+            machine.stream(stream);
+            let event = event.0.addr() - 1;
+            let mark = &mut machine.events[event];
+            (mark.recorded, mark.stream) = (mark.recorded + 1, stream.0.addr());
+            let number = mark.recorded;
+            machine.put(stream, Work::Record { event, number })
+        })
+    }
+    event_wait(event: EventHandle) {
+        with(|machine| {
+            let event = event.0.addr() - 1;
+            let Event { recorded, stream, .. } = machine.events[event];
+            if recorded == 0 { SUCCESS } else { machine.drain(stream, Some((event, recorded))) }
+        })
+    }
+    event_elapsed(milliseconds: *mut f32, from: EventHandle, to: EventHandle) {
+        with(|machine| {
+            let [from, to] = [from, to].map(|event| &machine.events[event.0.addr() - 1]);
+            if from.passed < from.recorded || to.passed < to.recorded || to.recorded == 0 {
+                return ERROR_NOT_READY;
+            }
+            // A millisecond an operation.
+            milliseconds.write(to.time.saturating_sub(from.time) as f32);
+            SUCCESS
+        })
+    }
+    pointer_attributes(number: c_uint, attributes: *mut c_int, values: *mut *mut c_void, address: Address) {
+        let (kind, ordinal) = with(|machine| {
+            let device = machine.memory.range(..=address).next_back();
+            let pinned = machine.pinned.range(..=address as usize).next_back();
+            match (device, pinned) {
+                _ if address >= FOREIGN => (2, 1),
+                (Some((base, (_, bytes))), _) if address < base + *bytes as u64 => (2, 0),
+                (_, Some((base, words))) if (address as usize) < base + 8 * words => (1, 0),
+                _ => (0, -2),
+            }
+        });
+        assert_eq!((number, *attributes, *attributes.add(1)), (2, 2, 9), "memory type and device");
+        (*values).cast::<u32>().write(kind);
+        (*values.add(1)).cast::<i32>().write(ordinal);
+        SUCCESS
+    }
     module_load(module: *mut ModuleHandle, image: *const c_void) {
         if std::slice::from_raw_parts(image.cast::<u8>(), 4) == b"\x7fELF" {
             return ERROR_NO_BINARY;
@@ -197,9 +427,14 @@ functions! {
             })
         });
         module.write(ModuleHandle(std::ptr::from_ref(parsed).cast_mut().cast()));
+        faults::born("module_unload");
         SUCCESS
     }
-    module_unload(_module: ModuleHandle) { SUCCESS }
+    module_unload(_module: ModuleHandle) {
+        faults::died("module_unload");
+        with(|machine| faults::expect(!machine.is_busy(), "kernels are unloaded while work is in flight"));
+        SUCCESS
+    }
     module_function(function: *mut Function, module: ModuleHandle, name: *const c_char) {
         let name = CStr::from_ptr(name).to_str().expect("a symbol is text");
         let parsed: &'static Module = &*module.0.cast::<Module>();
@@ -224,9 +459,14 @@ functions! {
             machine.graphs.push(Vec::new());
             graph.write(GraphHandle(std::ptr::without_provenance_mut(machine.graphs.len())));
         });
+        faults::born("graph_destroy");
         SUCCESS
     }
-    graph_destroy(graph: GraphHandle) { with(|machine| machine.graphs[graph.0.addr() - 1].clear()); SUCCESS }
+    graph_destroy(graph: GraphHandle) {
+        faults::died("graph_destroy");
+        with(|machine| machine.graphs[graph.0.addr() - 1].clear());
+        SUCCESS
+    }
     graph_kernel(
         node: *mut Node, graph: GraphHandle, after: *const Node, number: usize, launch: *const KernelNode
     ) {
@@ -242,6 +482,7 @@ functions! {
     }
     graph_instantiate(exec: *mut GraphExec, graph: GraphHandle, _flags: u64) {
         exec.write(GraphExec(graph.0));
+        faults::born("graph_exec_destroy");
         SUCCESS
     }
     graph_update(exec: GraphExec, node: Node, launch: *const KernelNode) {
@@ -251,11 +492,12 @@ functions! {
         });
         SUCCESS
     }
-    graph_launch(exec: GraphExec, _stream: StreamHandle) {
+    graph_launch(exec: GraphExec, stream: StreamHandle) {
         with(|machine| {
+            // What was updated until now; later updates are for later runs.
             let launches = machine.graphs[exec.0.addr() - 1].clone();
-            launches.iter().map(|launch| machine.run(launch)).find(|code| *code != SUCCESS).unwrap_or(SUCCESS)
+            machine.put(stream, Work::Run(launches))
         })
     }
-    graph_exec_destroy(_exec: GraphExec) { SUCCESS }
+    graph_exec_destroy(_exec: GraphExec) { faults::died("graph_exec_destroy"); SUCCESS }
 }

@@ -4,9 +4,14 @@
 //! GPU is the interpreter, so `suite` tests everything but the driver itself as a user runs it: the choice of
 //! kernels, memory, parameters, graphs, and the kernels' own code.
 
+mod allocations;
+mod device_buffers;
 mod entries;
 #[cfg(feature = "cli")]
 mod expected;
+mod failures;
+mod faults;
 pub(super) mod machine;
+mod runtime;
 #[cfg(feature = "cli")]
 mod suite;

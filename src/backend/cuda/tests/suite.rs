@@ -45,4 +45,6 @@ suite! {
     tf32_ragged: Tf32 "ragged/" except "half_precision_features";
     bf16_ragged: Bf16 "ragged/";
     f16_ragged: F16 "ragged/";
+    f32_staging: F32 "staging/";
+    bf16_staging: Bf16 "staging/";
 }

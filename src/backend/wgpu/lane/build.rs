@@ -52,6 +52,9 @@ impl WgpuLane {
         let inputs = gpu.buffer("inputs", layout.inputs, device)?;
         let outputs = gpu.buffer("outputs", outputs_size, BufferUsages::STORAGE | BufferUsages::COPY_SRC)?;
 
+        let owned = [&scratch, &status, &params, &weights, &table, &inputs, &outputs];
+        let device_bytes = owned.into_iter().chain(&matrices).map(Buffer::size).sum::<u64>() as usize;
+
         let matrix = |matrix: Matrix| match matrix {
             Matrix::Buffer(buffer) => &matrices[buffer],
             Matrix::Scratch => &scratch,
@@ -128,6 +131,7 @@ impl WgpuLane {
             words: Vec::with_capacity(rows * (REQUEST_WORDS + 1)),
             timing: None,
             copy_time: Duration::ZERO,
+            device_bytes,
             shared,
             params,
             weights,

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use wgpu::{BindGroup, Buffer, SubmissionIndex};
 
-use crate::{Result, Scores, Status};
+use crate::{Backend, Result, Scores, Status};
 
-use super::super::{Call, Lane};
+use super::super::{Call, DeviceCall, Lane};
 use super::executor::WgpuExecutor;
 use super::mapping::Mapping;
 use super::timing::Timing;
@@ -64,6 +64,8 @@ pub(crate) struct WgpuLane {
     timing: Option<Timing>,
     /// Of the last call: into staging memory, and out of what was read back.
     copy_time: Duration,
+    /// Device memory of the lane, bytes.
+    device_bytes: usize,
 }
 
 impl WgpuLane {
@@ -131,6 +133,15 @@ impl WgpuLane {
 }
 
 impl Lane for WgpuLane {
+    fn bytes(&self) -> (usize, usize) {
+        let host = |slot: &Slot| slot.staging.size() + slot.readback.size();
+        (self.device_bytes, self.slots.iter().map(host).sum::<u64>() as usize)
+    }
+
+    fn enqueue(&mut self, _call: &DeviceCall<'_>) -> Result<()> {
+        Err(DeviceCall::unsupported(Backend::Wgpu))
+    }
+
     fn score(&mut self, call: &Call<'_>, scores: &mut Scores) -> Result<()> {
         let (rows, tasks) = (call.batch.candidates(), self.shared.num_tasks);
         self.shared.gpu.check("score a batch")?;

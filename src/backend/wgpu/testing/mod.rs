@@ -93,6 +93,7 @@ impl TestDevice {
             threads: 0,
             cpu_kernel: None,
             adapter: None,
+            planted_fault: false,
         };
         let executor = WgpuExecutor::build(&self.ready.gpu, &self.ready.pipelines, &plan, &build, true)?;
         let executor = Arc::new(executor);

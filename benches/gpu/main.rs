@@ -1,0 +1,40 @@
+//! Timings on an NVIDIA GPU: every kernel of the production model by itself, the whole model at many sizes, and the
+//! machine's measured ceilings beside them. Built into the bundle of `cargo xtask gpu-suite`, where `run.sh` calls it.
+//!
+//! ```text
+//! cargo bench --bench gpu -- probe            whether a GPU can be used; non-zero with the reason where not
+//! cargo bench --bench gpu -- ceilings OUT.csv what can be copied, and the best product of our own
+//! cargo bench --bench gpu -- kernels  OUT.csv each kernel, device events, L2 warm
+//! cargo bench --bench gpu -- model    OUT.csv graph (device events), pinned and pageable rows (wall clock)
+//! cargo bench --bench gpu -- table    CSV…    all rows as one table
+//! ```
+//!
+//! Every scorer's answers are checked against the golden case before it is timed.
+
+mod measure;
+mod row;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["probe"] => measure::probe(),
+        ["ceilings", out] => measure::ceilings().and_then(|rows| row::write(Path::new(out), &rows)),
+        ["kernels", out] => measure::kernels().and_then(|rows| row::write(Path::new(out), &rows)),
+        ["model", out] => measure::model().and_then(|rows| row::write(Path::new(out), &rows)),
+        ["table", files @ ..] if !files.is_empty() => row::table(files),
+        _ => Err("expected probe, ceilings OUT.csv, kernels OUT.csv, model OUT.csv or table CSV…".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gpu: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What is measured.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use half::bf16;
+use maskrank::config::Widths;
+use maskrank::cuda_timing::Timing;
+use maskrank::golden::Case;
+use maskrank::plan::{Folding, Plan};
+use maskrank::weights::seeded::{self, SeededInputs};
+use maskrank::{
+    Backend, Batch, Binary, BinaryMut, BinaryType, Columns, Features, Model, ModelConfig, Precision, Request,
+    ScoreOptions, Scorer, Scores,
+};
+
+use crate::Outcome;
+use crate::row::Row;
+
+type Rows = Result<Vec<Row>, Box<dyn std::error::Error>>;
+
+/// Batch sizes of the whole model.
+const SIZES: [usize; 11] = [1, 16, 64, 256, 500, 1000, 1500, 2048, 4096, 8192, 16384];
+/// Batch sizes at which kernels are looked at one by one.
+const KERNEL_SIZES: [usize; 4] = [1, 1500, 8192, 16384];
+const SAMPLES: usize = 50;
+/// Bytes of a copy: far more than any cache.
+const COPY_BYTES: usize = 1 << 30;
+
+/// Whether a GPU can be used here.
+pub(crate) fn probe() -> Outcome {
+    let listings = maskrank::devices();
+    let cuda = listings.iter().find(|listing| listing.backend == Backend::Cuda);
+    let cuda = cuda.ok_or("this build has no CUDA backend")?;
+    for entry in &cuda.present {
+        println!("{}", entry.name);
+        for (name, value) in &entry.details {
+            println!("  {name:<16} {value}");
+        }
+    }
+    match &cuda.absent {
+        Some(reason) => Err(format!("no GPU to run on: {reason}").into()),
+        None => Ok(()),
+    }
+}
+
+fn case() -> Result<Case, Box<dyn std::error::Error>> {
+    let folder = match std::env::var_os("MASKRANK_GOLDEN") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
+    };
+    Ok(Case::open(&folder.join("production"))?)
+}
+
+fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<'_> {
+    let cut = |values: &'_ [f32], width: usize| -> usize { values.len().min(candidates * width) };
+    let [user, user_eng, author] = widths.embeddings();
+    let [a, b, c] = &inputs.embeddings;
+    Request {
+        candidates,
+        request: Columns::default(),
+        candidate: Columns {
+            continuous: Features::F32(&inputs.continuous[..cut(&inputs.continuous, widths.continuous)]),
+            binary: Binary::Numbers(&inputs.binary[..cut(&inputs.binary, widths.binary)]),
+            user_embedding: Features::F32(&a[..cut(a, user)]),
+            user_eng_embedding: Features::F32(&b[..cut(b, user_eng)]),
+            author_embedding: Features::F32(&c[..cut(c, author)]),
+        },
+    }
+}
+
+/// Copies, and a product that is nothing but a product.
+pub(crate) fn ceilings() -> Rows {
+    let mut rows = Vec::new();
+    let (width, candidates) = (4096, 8192);
+    for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        let model = wide_model(width)?;
+        let mut timing = Timing::new(&model, precision, candidates)?;
+        let device = timing.device().name.clone();
+        let inputs = seeded::inputs(model.widths(), candidates, 3);
+        timing.score(request(&inputs, candidates, model.widths()))?;
+        if rows.is_empty() {
+            for copy in timing.copies(COPY_BYTES, 10)? {
+                rows.push(Row {
+                    device: device.clone(),
+                    op: copy.name.to_owned(),
+                    dtype: "bytes".into(),
+                    shape: format!("{}MiB", COPY_BYTES >> 20),
+                    kind: "copy",
+                    seconds: copy.seconds,
+                    candidates: 0,
+                    bytes: copy.bytes,
+                    flops: 0.0,
+                    baseline: None,
+                });
+            }
+        }
+        // The widest layer's kernel is the best that ours do on a large square product.
+        let best = timing.kernels(candidates, 20)?.into_iter().max_by(|a, b| a.flops.total_cmp(&b.flops));
+        let best = best.ok_or("the model has no product")?;
+        rows.push(Row {
+            device,
+            op: best.entry,
+            dtype: precision.to_string(),
+            shape: format!("m{candidates}_n{width}_k{width}"),
+            kind: "kernel",
+            seconds: best.seconds,
+            candidates: 0,
+            bytes: best.bytes,
+            flops: best.flops,
+            baseline: None,
+        });
+    }
+    Ok(rows)
+}
+
+/// A model that is one square product of `width`, and little beside it.
+fn wide_model(width: usize) -> Result<Model, maskrank::Error> {
+    let config = format!(
+        "model:\n  backbone: {{mlp_config: {{layer_sizes: [{width}, {width}], final_layer_activation: true}}}}\n  \
+         featurization_config: {{double_norm_log_config: {{clip_magnitude: 5.0}}}}\n  multi_task_type: share_all\n  \
+         tasks:\n    recap.engagement.is_favorited: {{mlp_config: {{layer_sizes: [64, 1]}}}}\n"
+    );
+    let widths =
+        Widths { continuous: 64, binary: 1, user_embedding: 0, user_eng_embedding: 0, author_embedding: 0 };
+    Model::seeded(ModelConfig::from_yaml(&config, "wide")?, widths, 1)
+}
+
+/// Every kernel of the production model.
+pub(crate) fn kernels() -> Rows {
+    let case = case()?;
+    let largest = KERNEL_SIZES[KERNEL_SIZES.len() - 1];
+    let widths = case.model.widths();
+    let inputs = seeded::inputs(widths, largest, 7);
+    let mut rows = Vec::new();
+    for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        let mut timing = Timing::new(&case.model, precision, largest)?;
+        let device = timing.device().name.clone();
+        for candidates in KERNEL_SIZES {
+            let scores = timing.score(request(&inputs, candidates, widths))?;
+            if !scores.iter().all(|score| score.is_finite()) {
+                return Err(format!("{precision}, {candidates} candidates: a score is no number").into());
+            }
+            for kernel in timing.kernels(candidates, 20)? {
+                rows.push(Row {
+                    device: device.clone(),
+                    op: kernel.entry,
+                    dtype: precision.to_string(),
+                    shape: format!("n{candidates}_blocks{}", kernel.blocks),
+                    kind: "kernel",
+                    seconds: kernel.seconds,
+                    candidates,
+                    bytes: kernel.bytes,
+                    flops: kernel.flops,
+                    baseline: None,
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The whole production model.
+pub(crate) fn model() -> Rows {
+    let case = case()?;
+    let largest = SIZES[SIZES.len() - 1];
+    let widths = case.model.widths();
+    let inputs = seeded::inputs(widths, largest, 7);
+    let plan = Plan::build(case.model.config(), widths, case.model.weights(), 64, Folding::Weights);
+    let flops = plan.cost().flops;
+    let mut rows = Vec::new();
+    for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        let mut timing = Timing::new(&case.model, precision, largest)?;
+        let device = timing.device().name.clone();
+        let row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| Row {
+            device: device.clone(),
+            op: "production".into(),
+            dtype: dtype.to_owned(),
+            shape: format!("n{candidates}"),
+            kind,
+            seconds,
+            candidates,
+            bytes: 0.0,
+            flops: flops * candidates as f64,
+            baseline: None,
+        };
+        for candidates in SIZES {
+            timing.score(request(&inputs, candidates, widths))?;
+            let seconds = timing.graph(candidates, SAMPLES)?;
+            rows.push(row("graph", &precision.to_string(), candidates, seconds));
+        }
+        drop(timing);
+        let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
+        let scorer = builder.max_candidates(largest).max_in_flight(1).build()?;
+        let comparison = case.check(&scorer)?;
+        if !comparison.passed() {
+            return Err(format!("{precision}: wrong answers: {}", comparison.failures()).into());
+        }
+        let weights = vec![1.0; case.model.tasks().len()];
+        let options = ScoreOptions::new(&weights);
+        let mut scores = Scores::default();
+        for candidates in SIZES {
+            let requests = [request(&inputs, candidates, widths)];
+            let pageable =
+                wall(|| scorer.score(Batch { requests: &requests }, &options, &mut scores).map(drop))?;
+            rows.push(row("score_pageable_f32_rows", &precision.to_string(), candidates, pageable));
+            let mut staging = scorer.staging::<bf16>(&[candidates], BinaryType::Bits)?;
+            let into = staging.columns().candidate;
+            let halves = |into: &mut [bf16], from: &[f32]| {
+                into.iter_mut().zip(from).for_each(|(into, &from)| *into = bf16::from_f32(from));
+            };
+            halves(into.continuous, &inputs.continuous);
+            halves(into.user_embedding, &inputs.embeddings[0]);
+            halves(into.user_eng_embedding, &inputs.embeddings[1]);
+            halves(into.author_embedding, &inputs.embeddings[2]);
+            if let BinaryMut::Bits(bits) = into.binary {
+                bits.iter_mut().enumerate().for_each(|(index, byte)| *byte = (index * 37) as u8);
+            }
+            let pinned = wall(|| staging.score(&options, &mut scores))?;
+            rows.push(row("score_pinned_bf16_rows", &precision.to_string(), candidates, pinned));
+        }
+    }
+    Ok(rows)
+}
+
+/// Seconds of calls, sorted, after a warm-up; at most two seconds of them.
+fn wall(mut call: impl FnMut() -> maskrank::Result<()>) -> maskrank::Result<Vec<f64>> {
+    for _ in 0..3 {
+        call()?;
+    }
+    let (mut seconds, begin) = (Vec::new(), Instant::now());
+    while seconds.len() < SAMPLES && begin.elapsed() < Duration::from_secs(2) {
+        let start = Instant::now();
+        call()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds)
+}

@@ -1,0 +1,230 @@
+//! Whole calls of the production model: by number of candidates, on one thread, ragged, and with columns given once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use maskrank::golden::Case;
+use maskrank::{Backend, Batch, Request, ScoreOptions, Scorer, Scores, Split};
+use maskrank_rows::Row;
+
+use super::{Planned, guess};
+use crate::bench::limits::Work;
+use crate::bench::quality::Quality;
+use crate::bench::subject::{self, CANDIDATES};
+use crate::bench::target::{self, Setup};
+use crate::bench::{Session, Target};
+
+const SIZES: [usize; 4] = [1, 32, 256, CANDIDATES];
+/// Candidates of the requests of a ragged batch: 1,500 in all, none a multiple of a tile.
+const RAGGED: [usize; 12] = [1, 7, 33, 61, 90, 101, 127, 150, 173, 211, 247, 299];
+
+/// One row of this group.
+struct Variant {
+    id: String,
+    threads: usize,
+    candidates: usize,
+    requests: Vec<usize>,
+    split: Split,
+}
+
+fn variants(session: &Session, target: &Target) -> Vec<Variant> {
+    let threads = session.threads;
+    let plain = |candidates: usize, threads: usize| Variant {
+        id: match target.backend {
+            Backend::Cpu => format!("score/{}/n{candidates}_t{threads}", target.name()),
+            _ => format!("score/{}/n{candidates}", target.name()),
+        },
+        threads,
+        candidates,
+        requests: vec![candidates],
+        split: Split::default(),
+    };
+    // A software GPU takes seconds a call: enough to see that it is right.
+    let is_slow = guess(target, session.cost.flops, CANDIDATES) > 5.0;
+    let sizes = SIZES.into_iter().filter(|&n| !(is_slow && n > 32));
+    let mut variants: Vec<Variant> = sizes.map(|n| plain(n, threads)).collect();
+    if is_slow {
+        return variants;
+    }
+    if target.backend == Backend::Cpu && threads > 1 {
+        variants.push(plain(CANDIDATES, 1));
+    }
+    let shape = |op: &str, shape: &str| format!("{op}/{}/{shape}_t{threads}", target.name());
+    variants.push(Variant {
+        id: shape("score_ragged", &format!("n{CANDIDATES}_r{}", RAGGED.len())),
+        requests: RAGGED.to_vec(),
+        ..plain(CANDIDATES, threads)
+    });
+    variants.push(Variant {
+        id: shape("score_reuse", &format!("n{CANDIDATES}")),
+        split: Split::user_embeddings(),
+        ..plain(CANDIDATES, threads)
+    });
+    variants
+}
+
+pub(super) fn plan(session: &Session, targets: &[Target]) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    for target in targets {
+        for variant in variants(session, target) {
+            let threads = if variant.threads < session.threads { 2.0 } else { 1.0 };
+            let call = guess(target, session.cost.flops, variant.candidates) * threads;
+            planned.push(Planned { seconds: session.effort.estimate(call), id: variant.id });
+        }
+    }
+    planned.retain(|row| session.arguments.wants(&row.id));
+    planned
+}
+
+pub(super) fn run(session: &mut Session, targets: &[Target]) -> Result<(), String> {
+    for target in targets {
+        let variants: Vec<Variant> =
+            variants(session, target).into_iter().filter(|v| session.arguments.wants(&v.id)).collect();
+        // Variants of one scorer follow one another; each scorer is checked before anything of it is timed.
+        let mut made: Option<(usize, Split, Scorer, Quality)> = None;
+        let mut whole: Option<f64> = None;
+        for variant in variants {
+            let fits = made.as_ref().is_some_and(|(t, s, ..)| *t == variant.threads && *s == variant.split);
+            if !fits {
+                made = None;
+                let target = Target { threads: variant.threads, ..*target };
+                match checked(session, &target, &variant.split) {
+                    Ok((scorer, quality)) => {
+                        made = Some((variant.threads, variant.split.clone(), scorer, quality))
+                    }
+                    Err(reason) => {
+                        session.refuse(reason);
+                        continue;
+                    }
+                }
+            }
+            let Some((.., scorer, quality)) = &made else { continue };
+            let target = Target { threads: variant.threads, ..*target };
+            match row(session, &target, &variant, scorer) {
+                Ok(mut row) => {
+                    let is_plain = variant.id.starts_with("score/") && variant.threads == session.threads;
+                    if is_plain && variant.candidates == CANDIDATES {
+                        whole = Some(row.median_us);
+                    } else if let (Some(whole), false) = (whole, variant.id.starts_with("score/")) {
+                        (row.baseline, row.ratio) =
+                            ("one request, every column a candidate".into(), Some(whole / row.median_us));
+                    }
+                    session.push(quality.fill(row))?;
+                }
+                Err(reason) => session.refuse(format!("{}: {reason}", variant.id)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A scorer whose answers are right: the golden case first, then the rows that will be timed.
+pub(crate) fn checked(
+    session: &mut Session,
+    target: &Target,
+    split: &Split,
+) -> Result<(Scorer, Quality), String> {
+    let name = target.name();
+    let make = |split: &Split| {
+        let setup = Setup { split: split.clone(), ..Setup::of(CANDIDATES) };
+        target.scorer(&session.case.model, &setup).map_err(|error| format!("{name}: {error}"))
+    };
+    let plain = make(&Split::default())?;
+    target::check(&session.case, &plain, &name)?;
+    let quality = Quality::measure(&plain, &session.inputs, &session.weights(), &session.truth)?;
+    if *split == Split::default() {
+        return Ok((plain, quality));
+    }
+    let scorer = make(split)?;
+    once(session, &scorer, &name)?;
+    Ok((scorer, quality))
+}
+
+/// Columns given once against the reference, which gets them repeated; within the bounds of the precision.
+fn once(session: &mut Session, scorer: &Scorer, name: &str) -> Result<(), String> {
+    const ROWS: usize = 16;
+    let split = scorer.split().clone();
+    if session.repeated.is_none() {
+        session.repeated = Some(repeated(session, &split, ROWS)?);
+    }
+    let Some(case) = &session.repeated else { return Err("no case".to_owned()) };
+    let request = session.inputs.request(0, ROWS, &split);
+    let comparison = case
+        .check_with(scorer, |options, scores| scorer.score(Batch { requests: &[request] }, options, scores))
+        .map_err(|error| format!("{name}: {error}"))?;
+    if comparison.passed() {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: wrong answers where columns are given once, so no time is given: {}",
+        comparison.failures()
+    ))
+}
+
+/// The first rows of the inputs as a case, the embeddings that a split takes once repeated in every row.
+fn repeated(session: &Session, split: &Split, rows: usize) -> Result<Case, String> {
+    let (values, widths) = (&session.inputs.values, session.inputs.widths);
+    let mut inputs = BTreeMap::from([
+        ("continuous".to_owned(), values.continuous[..rows * widths.continuous].to_vec()),
+        ("binary".to_owned(), values.binary[..rows * widths.binary].to_vec()),
+    ]);
+    for (at, name) in maskrank::config::EMBEDDINGS.into_iter().enumerate() {
+        let width = widths.embeddings()[at];
+        let all = &values.embeddings[at];
+        let own = if split.embeddings[at] { all[..width].repeat(rows) } else { all[..rows * width].to_vec() };
+        inputs.insert(name.to_owned(), own);
+    }
+    let weights = session.case.score_weights.clone();
+    Case::from_inputs("given once", &session.case.model, rows, weights, inputs)
+        .map_err(|error| error.to_string())
+}
+
+fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Scorer) -> Result<Row, String> {
+    let (weights, candidates) = (session.weights(), variant.candidates);
+    let bytes = session.cost.weights * target.weight_bytes();
+    let is_known = session.limits.knows(target.precision, target.threads, bytes);
+    if target.backend == Backend::Cpu && !(session.arguments.quick && is_known) {
+        session.limits.measure(target.precision, target.threads, bytes);
+    }
+    let inputs = Arc::clone(&session.inputs);
+    let mut start = 0;
+    let requests: Vec<Request<'_>> = variant
+        .requests
+        .iter()
+        .map(|&candidates| {
+            let request = inputs.request(start, candidates, &variant.split);
+            start += candidates;
+            request
+        })
+        .collect();
+    let (options, mut scores) = (ScoreOptions::new(&weights), Scores::default());
+    let summary = session.time(&variant.id, || {
+        let clock = Instant::now();
+        scorer
+            .score(Batch { requests: &requests }, &options, &mut scores)
+            .map_err(|error| error.to_string())?;
+        Ok(clock.elapsed())
+    })?;
+    if !scores.scores.iter().all(|score| score.is_finite()) {
+        return Err("a score is not a number".to_owned());
+    }
+    // What is computed once a request is not counted again for each candidate.
+    let cost = subject::cost_for(&session.case.model, &variant.split);
+    let flops = cost.flops * candidates as f64 + cost.request_flops * variant.requests.len() as f64;
+    let mut row = session.row(&variant.id, target, &scorer.device().kernel).timed(&summary);
+    row = row.rated(candidates, flops, bytes as f64);
+    if target.backend == Backend::Cpu {
+        let share = session.limits.share(&Work {
+            precision: target.precision,
+            threads: target.threads,
+            depth: None,
+            flops,
+            bytes,
+            region: bytes,
+            seconds: summary.median,
+        })?;
+        (row.baseline, row.ratio) = (share.limit, Some(share.of_limit));
+    }
+    Ok(row)
+}

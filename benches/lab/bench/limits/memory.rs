@@ -1,0 +1,119 @@
+//! Bandwidth: wide loads over a region on huge pages, each thread its own part.
+
+use std::sync::Barrier;
+use std::time::Instant;
+
+use memmap2::MmapMut;
+
+/// Passes over the region are repeated until this much time has gone by.
+const LEAST_SECONDS: f64 = 0.02;
+const LINE: usize = 64;
+
+/// Bytes/s that `threads` read from a region of `bytes` together.
+pub(super) fn read(threads: usize, bytes: usize) -> f64 {
+    let Some(mut region) = region(bytes) else { return f64::NAN };
+    let mut best = 0.0f64;
+    for streams in [1, 2, 4, 8] {
+        for ahead in [0, 16, 32] {
+            best = best.max(passes(threads, &mut region, bytes, &|part| sum_lines(part, streams, ahead)));
+        }
+    }
+    best
+}
+
+/// Bytes/s moved (read and written) by copying one half of a region of `bytes` to the other.
+pub(super) fn copy(threads: usize, bytes: usize) -> f64 {
+    let Some(mut region) = region(bytes) else { return f64::NAN };
+    passes(threads, &mut region, bytes, &|part| {
+        let (from, to) = part.split_at_mut(part.len() / 2);
+        to[..from.len()].copy_from_slice(from);
+        std::hint::black_box(part);
+    })
+}
+
+/// A region filled with something, or nothing where there is no memory for it.
+fn region(bytes: usize) -> Option<MmapMut> {
+    let mut region = MmapMut::map_anon(bytes.next_multiple_of(2 << 20) + (2 << 20)).ok()?;
+    #[cfg(target_os = "linux")]
+    {
+        // Advice: small pages work too.
+        let _refused = region.advise(memmap2::Advice::HugePage);
+    }
+    region.fill(1);
+    Some(region)
+}
+
+fn passes(threads: usize, region: &mut MmapMut, bytes: usize, work: &(dyn Fn(&mut [u8]) + Sync)) -> f64 {
+    let start = region.as_ptr().align_offset(2 << 20);
+    let part = bytes / threads / LINE * LINE;
+    let barrier = Barrier::new(threads);
+    let rates = std::thread::scope(|scope| {
+        let handles: Vec<_> = region[start..]
+            .chunks_exact_mut(part.max(1))
+            .take(threads)
+            .map(|own| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    work(own);
+                    barrier.wait();
+                    let (clock, mut count) = (Instant::now(), 0.0);
+                    while clock.elapsed().as_secs_f64() < LEAST_SECONDS {
+                        work(own);
+                        count += 1.0;
+                    }
+                    count * part as f64 / clock.elapsed().as_secs_f64()
+                })
+            })
+            .collect();
+        handles.into_iter().map(|handle| handle.join().expect("reading does not fail")).collect::<Vec<f64>>()
+    });
+    rates.iter().sum()
+}
+
+/// Reads every line, `streams` parts side by side, fetching `ahead` lines before each.
+fn sum_lines(part: &[u8], streams: usize, ahead: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the processor has AVX-512 F.
+        unsafe { wide(part, streams, ahead) };
+        return;
+    }
+    let _ = (streams, ahead);
+    let mut sums = [0u64; 32];
+    for chunk in part.chunks_exact(256) {
+        for (sum, value) in sums.iter_mut().zip(chunk.chunks_exact(8)) {
+            *sum = sum.wrapping_add(u64::from_le_bytes(value.try_into().unwrap_or_default()));
+        }
+    }
+    std::hint::black_box(sums);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn wide(part: &[u8], streams: usize, ahead: usize) {
+    use std::arch::x86_64::{
+        _MM_HINT_T0, _mm_prefetch, _mm512_loadu_si512, _mm512_reduce_or_epi64, _mm512_setzero_si512,
+        _mm512_xor_si512,
+    };
+    const UNROLL: usize = 4;
+    let stream = part.len() / streams / (UNROLL * LINE) * (UNROLL * LINE);
+    let mut sums = [_mm512_setzero_si512(); UNROLL];
+    for at in (0..stream).step_by(UNROLL * LINE) {
+        for index in 0..streams {
+            let base = index * stream + at;
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: base + 4 lines is inside the stream, the stream inside the part; fetching ahead may point
+                // anywhere.
+                unsafe {
+                    let line = part.as_ptr().add(base + lane * LINE);
+                    if ahead > 0 {
+                        _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(ahead * LINE).cast());
+                    }
+                    *sum = _mm512_xor_si512(*sum, _mm512_loadu_si512(line.cast()));
+                }
+            }
+        }
+    }
+    let all = sums.into_iter().fold(_mm512_setzero_si512(), |a, b| _mm512_xor_si512(a, b));
+    std::hint::black_box(_mm512_reduce_or_epi64(all));
+}

@@ -1,0 +1,106 @@
+//! Samples of one row, through criterion, and how steady the machine was meanwhile.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, SamplingMode};
+use maskrank_rows::Summary;
+
+/// How long rows are sampled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    pub(crate) warm_up: Duration,
+    pub(crate) measure: Duration,
+    pub(crate) samples: usize,
+}
+
+impl Effort {
+    pub(crate) fn new(quick: bool) -> Self {
+        match quick {
+            true => {
+                Self { warm_up: Duration::from_millis(150), measure: Duration::from_millis(600), samples: 10 }
+            }
+            false => Self { warm_up: Duration::from_secs(1), measure: Duration::from_secs(4), samples: 20 },
+        }
+    }
+
+    /// What a row takes whose one call takes `call` seconds.
+    pub(crate) fn estimate(&self, call: f64) -> f64 {
+        let warm_up = self.warm_up.as_secs_f64().max(call);
+        warm_up + self.measure.as_secs_f64().max(call * self.samples as f64) + 0.3
+    }
+}
+
+/// Criterion, with nothing taken from its own command line.
+pub(crate) fn criterion(effort: Effort) -> Criterion {
+    Criterion::default()
+        .sample_size(effort.samples)
+        .warm_up_time(effort.warm_up)
+        .measurement_time(effort.measure)
+        .nresamples(2_000)
+        .without_plots()
+}
+
+/// Times `call`, which says how long what matters of it took.
+///
+/// # Errors
+/// The first error of a call; nothing is timed after it.
+pub(crate) fn samples(
+    criterion: &mut Criterion,
+    effort: Effort,
+    id: &str,
+    mut call: impl FnMut() -> Result<Duration, String>,
+) -> Result<Summary, String> {
+    let before = steady();
+    let (mut samples, mut failed) = (Vec::new(), None);
+    let (group, name) = id.rsplit_once('/').unwrap_or(("bench", id));
+    let mut group = criterion.benchmark_group(group);
+    group.sampling_mode(SamplingMode::Flat);
+    let began = Instant::now();
+    group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut total = Duration::ZERO;
+            for _ in 0..iterations {
+                if failed.is_some() {
+                    return Duration::from_nanos(1);
+                }
+                let is_warm = began.elapsed() >= effort.warm_up;
+                match call() {
+                    Ok(elapsed) => {
+                        if is_warm {
+                            samples.push(elapsed.as_secs_f64());
+                        }
+                        total += elapsed;
+                    }
+                    Err(error) => failed = Some(error),
+                }
+            }
+            total.max(Duration::from_nanos(1))
+        });
+    });
+    group.finish();
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(Summary::of(&samples, drift(before, steady()))),
+    }
+}
+
+/// Seconds of a fixed piece of arithmetic: best of a few, so that an interruption does not count but a slower clock or
+/// a busy neighbour does.
+pub(crate) fn steady() -> f64 {
+    (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            let mut x = black_box(1.000_000_1_f64);
+            for _ in 0..200_000 {
+                x = x * 1.000_000_1 + 1e-9;
+            }
+            black_box(x);
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+fn drift(before: f64, after: f64) -> f64 {
+    (after / before - 1.0).abs()
+}

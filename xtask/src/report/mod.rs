@@ -1,0 +1,113 @@
+//! `cargo xtask report`: every record as one self-contained HTML page, and the README's tables and figures.
+//!
+//! What is generated into the repository (the README's table, `docs/SCALE.md`, `docs/figures/`) comes from one named
+//! record, whose folder stands in the README's marker; a test fails when any of it is stale.
+
+mod figures;
+mod html;
+mod markers;
+mod scale;
+mod svg;
+mod tables;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use maskrank_rows::{Run, records};
+
+const README: &str = "README.md";
+const SCALE: &str = "docs/SCALE.md";
+const MARKER: &str = "how-fast";
+
+/// What to render.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Arguments {
+    /// The folder of the HTML page
+    #[arg(long, default_value = "target/report")]
+    out: PathBuf,
+    /// The record that the README shows from now on; default: the one that it shows
+    #[arg(long)]
+    readme: Option<PathBuf>,
+}
+
+/// Renders everything.
+///
+/// # Errors
+/// A record cannot be read, or a file cannot be written.
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<(), String> {
+    let all = records(&root.join("benches/record"))?;
+    let out = if arguments.out.is_absolute() { arguments.out.clone() } else { root.join(&arguments.out) };
+    write(&out.join("index.html"), &html::page(root, &all))?;
+    println!("{} runs: {}", all.len(), out.join("index.html").display());
+    for (path, text) in generated(root, arguments.readme.as_deref())? {
+        if fs::read_to_string(&path).is_ok_and(|found| found == text) {
+            continue;
+        }
+        write(&path, &text)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    path.parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+/// Every generated file of the repository with the text that it should have.
+fn generated(root: &Path, record: Option<&Path>) -> Result<Vec<(PathBuf, String)>, String> {
+    let readme = text(&root.join(README))?;
+    let folder = match record {
+        Some(folder) => folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().into_owned(),
+        None => markers::source(&readme, MARKER)?,
+    };
+    let folder = folder.trim_end_matches('/').to_owned();
+    let runs: Vec<Run> = records(&root.join(&folder))?.into_iter().map(|(_, run)| run).collect();
+    if runs.is_empty() {
+        return Err(format!("{folder}: no record there"));
+    }
+    let mut files = Vec::new();
+    let mut links = Vec::new();
+    for (name, figure) in figures::of_readme(&runs) {
+        let path = format!("docs/figures/{name}.svg");
+        links.push((figure.title.clone(), path.clone()));
+        files.push((root.join(path), figure.to_svg()));
+    }
+    let body = tables::readme(&folder, &runs, &links);
+    files.push((root.join(README), markers::replace(&readme, MARKER, &folder, &body)?));
+    let scale = text(&root.join(SCALE))?;
+    files.push((root.join(SCALE), markers::replace(&scale, MARKER, &folder, &scale::body(&runs))?));
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_files_are_current() {
+        for (path, expected) in generated(crate::root(), None).unwrap() {
+            let found = text(&path).unwrap();
+            assert!(found == expected, "{} is stale: run `cargo xtask report`", path.display());
+        }
+    }
+
+    #[test]
+    fn every_committed_record_is_read_and_rendered() {
+        let all = records(&crate::root().join("benches/record")).unwrap();
+        assert!(!all.is_empty());
+        let page = html::page(crate::root(), &all);
+        assert!(page.contains("<svg") && page.trim_end().ends_with("</html>"));
+        for (path, run) in &all {
+            let csv = fs::read_to_string(path.with_extension("csv")).unwrap();
+            assert_eq!(maskrank_rows::from_csv(&csv).unwrap().len(), run.rows.len(), "{}", path.display());
+        }
+    }
+}
