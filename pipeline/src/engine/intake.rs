@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::component::{phase_rows, rows};
 use super::query_stages::{AsyncHydrators, run_query_hydrators};
-use super::stages::{run_candidate_pipelines, run_gates};
+use super::stages::{Parent, run_candidate_pipelines, run_gates};
 use super::{
     AnyQueryHydrator, AsyncQueryHydrator, CandidatePipeline, ComponentRow, Failure, Gate, PipelineCandidate,
     PipelineQuery, Removed, Run, StageKind, Step,
@@ -43,17 +43,9 @@ impl<Q: PipelineQuery, C: PipelineCandidate> Intake<'_, Q, C> {
             (Step::DependentPipelines, StageKind::DependentPipeline, self.dependent_pipelines),
         ] {
             late.join_before(run, step, &mut query).await;
-            candidates = run_candidate_pipelines(
-                run,
-                self.name,
-                stage,
-                pipelines,
-                &query,
-                candidates,
-                &mut removed,
-                self.quality,
-            )
-            .await?;
+            let parent = Parent { name: self.name, stage, quality: self.quality };
+            let gone = &mut removed;
+            candidates = run_candidate_pipelines(run, parent, pipelines, &query, candidates, gone).await?;
         }
         Ok(Taken { query, late, candidates, removed })
     }

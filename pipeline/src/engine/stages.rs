@@ -33,16 +33,24 @@ pub(super) fn run_gates<Q: PipelineQuery, C: PipelineCandidate>(
     Ok(())
 }
 
+/// Whose candidate pipelines are run.
+#[derive(Clone, Copy)]
+pub(super) struct Parent {
+    pub(super) name: &'static str,
+    /// The list that they stand in.
+    pub(super) stage: StageKind,
+    /// By which they scale their work, beside their own quality factors.
+    pub(super) quality: f64,
+}
+
 /// All at once; results concatenated in list order. A recovered pipeline contributes nothing.
 pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandidate>(
     run: &Arc<Run>,
-    parent: &'static str,
-    stage: StageKind,
+    parent: Parent,
     pipelines: &[CandidatePipeline<Q, C>],
     query: &Arc<Q>,
     earlier: Vec<C>,
     removed: &mut Vec<Removed<C>>,
-    quality: f64,
 ) -> Result<Vec<C>, Failure> {
     if pipelines.is_empty() {
         return Ok(earlier);
@@ -51,13 +59,13 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     let clock = run.engine().clock();
     let timed = pipelines.iter().map(|pipeline| async {
         let started = clock.monotonic();
-        let result = pipeline.run(run, Arc::clone(query), Arc::clone(&earlier), quality).await;
+        let result = pipeline.run(run, Arc::clone(query), Arc::clone(&earlier), parent.quality).await;
         (result, clock.monotonic().saturating_sub(started))
     });
     let results = join_all(timed).await;
     let mut all = Arc::unwrap_or_clone(earlier);
     for (pipeline, (result, latency)) in pipelines.iter().zip(results) {
-        let place = Place { pipeline: parent, stage, component: pipeline.name };
+        let place = Place { pipeline: parent.name, stage: parent.stage, component: pipeline.name };
         if let Some(factor) = pipeline.quality_factor.as_ref().filter(|_| !run.inspection().is_dry()) {
             factor.observe(result.as_ref().map(|_| ()), latency, clock.now());
         }

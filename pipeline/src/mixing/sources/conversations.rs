@@ -21,13 +21,12 @@ pub(crate) fn open_conversations(
         if !shown.contains(&candidate.post_id) {
             let above = above(&candidate);
             let visible = visible(&above);
-            if !visible.is_empty() && visible.iter().all(is_free) {
-                if let Some(ancestors) = read(posts, &candidate, &visible) {
-                    shown.extend(visible);
-                    shown.insert(candidate.post_id);
-                    let posts = ancestors.into_iter().chain([Shown::new(candidate)]).collect();
-                    return Item::Conversation(Box::new(Thread { posts, above }));
-                }
+            let fits = !visible.is_empty() && visible.iter().all(is_free);
+            if let Some(ancestors) = fits.then(|| read(posts, &candidate, &visible)).flatten() {
+                shown.extend(visible);
+                shown.insert(candidate.post_id);
+                let posts = ancestors.into_iter().chain([Shown::new(candidate)]).collect();
+                return Item::Conversation(Box::new(Thread { posts, above }));
             }
             shown.insert(candidate.post_id);
         }

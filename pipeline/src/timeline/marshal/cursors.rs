@@ -1,6 +1,6 @@
 //! The cursors of a page.
 
-use super::{Marshaller, first_index};
+use super::Marshaller;
 use crate::domain::{Cursor, PageKind, PostId, Query};
 use crate::engine::{Served, StageKind};
 use crate::mixing::Item;
@@ -64,7 +64,6 @@ pub(super) fn of(
     // An older page on which nothing was even looked at: the timeline is read to its end.
     let is_end = extent.is_none() && request.page() == PageKind::Older;
     let bottom = bottom.filter(|_| !is_end).map(|cursor| entry(cursor, bottom_sort, below));
-    debug_assert!(first_index(query) >= 0, "a snowflake id is positive");
     Cursors { top, bottom, is_end }
 }
 
@@ -107,8 +106,9 @@ fn bottom_cursor(asked: Option<Cursor>, extent: Option<&Extent>) -> Option<Curso
 fn extent(served: &Served<Query, Item>) -> Option<Extent> {
     let id = |item: &Item| item.focal().map(|shown| shown.candidate.post_id);
     if !served.query.request.timeline.is_chronological() {
-        let ids = served.selected.iter().filter_map(id);
-        let (first, decided) = (ids.clone().next()?, ids.last()?);
+        let mut ids = served.selected.iter().filter_map(id);
+        let first = ids.next()?;
+        let decided = ids.next_back().unwrap_or(first);
         return Some(Extent { first, decided, is_cut: false });
     }
     let is_unfit = |stage: StageKind| stage == StageKind::Selector;

@@ -20,7 +20,7 @@ async fn a_block_or_mute_takes_effect_on_the_next_request_everywhere_reposts_quo
             // 12 is a list's member and followed; 18 is followed and subscribed to.
             let who = if kind == TimelineKind::Subscribed { 18 } else { 12 };
             let own = post(who, 30);
-            let mut through = vec![repost(who, 20, &original), quote(who, 21, &original), own.clone()];
+            let mut through = [repost(who, 20, &original), quote(who, 21, &original), own.clone()];
             // A reply of theirs under a reply of the stranger's to their own post.
             let answer = reply(25, 25, &own);
             world.stores.add(&answer, 1);
