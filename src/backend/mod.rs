@@ -330,6 +330,9 @@ pub(crate) fn memory(backend: Backend, model: &Model, options: &Options) -> Resu
     match backend {
         #[cfg(feature = "cuda")]
         Backend::Cuda => {
+            if let Some(packed) = model.weights().packed_shared() {
+                packing::check(model, packed, backend, options)?;
+            }
             let folding = folding(options.precision);
             let plan = Plan::build(model.config(), model.widths(), model.weights(), cuda::ALIGN, folding);
             cuda::memory(&plan, options).map(Some)

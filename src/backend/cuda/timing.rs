@@ -70,8 +70,15 @@ impl Timing {
         let folding = folding(precision);
         let plan = Plan::build(model.config(), model.widths(), model.weights(), super::ALIGN, folding);
         let split = Split::default();
-        let options =
-            Options { precision, max_candidates, split, threads: 0, cpu_kernel: None, adapter: None };
+        let options = Options {
+            precision,
+            max_candidates,
+            split,
+            threads: 0,
+            cpu_kernel: None,
+            adapter: None,
+            planted_fault: false,
+        };
         let executor = Arc::new(CudaExecutor::new(&plan, &options)?);
         let lane = CudaLane::new(Arc::clone(&executor))?;
         let gpu = &executor.gpu;

@@ -42,7 +42,15 @@ pub(super) fn model() -> Model {
 }
 
 pub(super) fn options(max_candidates: usize, split: Split) -> Options {
-    Options { precision: Precision::F32, max_candidates, split, threads: 1, cpu_kernel: None, adapter: None }
+    Options {
+        precision: Precision::F32,
+        max_candidates,
+        split,
+        threads: 1,
+        cpu_kernel: None,
+        adapter: None,
+        planted_fault: false,
+    }
 }
 
 pub(super) fn executor(model: &Model, options: &Options) -> CudaExecutor {
