@@ -331,6 +331,9 @@ pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Resul
 pub(crate) fn memory(backend: Backend, model: &Model, options: &Options) -> Result<Option<Memory>> {
     #[cfg(feature = "cuda")]
     if backend == Backend::Cuda {
+        if let Some(packed) = model.weights().packed_shared() {
+            packing::check(model, packed, backend, options)?;
+        }
         let folding = folding(options.precision);
         let plan = Plan::build(model.config(), model.widths(), model.weights(), cuda::ALIGN, folding);
         return cuda::memory(&plan, options).map(Some);
