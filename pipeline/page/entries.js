@@ -163,8 +163,8 @@ function openMenu(holder, opener, feedback, person, actions, on) {
     if (step) {
       items[(items.indexOf(document.activeElement) + step + items.length) % items.length]?.focus();
     } else if (event.key === "Escape") {
-      closeMenu(holder, opener);
       opener.focus();
+      closeMenu(holder, opener);
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -178,7 +178,11 @@ function openMenu(holder, opener, feedback, person, actions, on) {
 }
 
 function closeMenu(holder, opener) {
-  holder.querySelector(".menu")?.remove();
+  const menu = holder.querySelector(".menu");
+  if (!menu) return;
+  // Removing it moves the focus, which asks to close it: by then it is no menu any more.
+  menu.className = "";
+  menu.remove();
   opener.setAttribute("aria-expanded", "false");
 }
 

@@ -31,6 +31,16 @@ pub(crate) struct Window {
 
 pub(crate) type Outcome = Result<(), String>;
 
+/// Whether head and body are there.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = lengths.next().and_then(|(_, value)| value.trim().parse::<usize>().ok());
+    length.is_some_and(|length| body.len() >= length)
+}
+
 /// One command, and its value.
 async fn command(address: SocketAddr, method: &str, path: &str, body: &Value) -> Result<Value, String> {
     let body = body.to_string();
@@ -43,7 +53,8 @@ async fn command(address: SocketAddr, method: &str, path: &str, body: &Value) ->
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
+        // The driver keeps the connection open, whatever it is asked for.
+        while !is_whole(&answer) && stream.read_buf(&mut answer).await? > 0 {}
         std::io::Result::Ok(answer)
     };
     let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("{path}: no answer"))?;

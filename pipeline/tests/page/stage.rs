@@ -50,7 +50,7 @@ impl Stage {
         let serve = ["serve", "--demo", "--model", "none", "--listen", "127.0.0.1:0", "--world"];
         let (service, address) = start(Command::new(PROGRAM).args(serve).arg(world.path()), "http://")?;
         let (driver, port) =
-            start(Command::new(driver).args(["--port=0", "--log-level=SEVERE"]), "on port ")?;
+            start(Command::new(driver).args(["--port=0", "--log-level=SEVERE"]), "successfully on port ")?;
         let port: u16 = port.trim().trim_end_matches('.').parse().map_err(|_| format!("port {port:?}"))?;
         Ok(Self {
             _world: world,

@@ -99,7 +99,7 @@ fn every_reference_leads_somewhere_and_every_schema_is_one() {
     }
     visit(document());
     for (name, schema) in document()["components"]["schemas"].as_object().expect("schemas") {
-        assert!(!schemas().problems(schema, &json!(["neither this"])).is_empty(), "{name} takes anything");
+        assert!(!schemas().problems(schema, &json!(3.5)).is_empty(), "{name} takes anything");
     }
 }
 
@@ -134,4 +134,19 @@ fn the_check_sees_what_is_wrong() {
         let refused = std::panic::catch_unwind(|| check("POST", "/v1/feedback", &answer(body)));
         assert!(refused.is_err(), "{body} passed");
     }
+}
+
+#[test]
+fn the_golden_timelines_are_as_the_document_says() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/timeline/tests/golden");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).expect("golden timelines") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        let timeline: Value = serde_json::from_str(&text).expect("JSON");
+        let errors = schemas().problems(&document()["components"]["schemas"]["Timeline"], &timeline);
+        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen} golden timelines");
 }

@@ -46,7 +46,9 @@ impl<'a> Schemas<'a> {
                 {
                     wrong(format!("expected {rule}"));
                 }
-                "minimum" if value.as_f64() < rule.as_f64() => wrong(format!("expected at least {rule}")),
+                "minimum" if value.is_number() && value.as_f64() < rule.as_f64() => {
+                    wrong(format!("expected at least {rule}"))
+                }
                 "maximum" if value.as_f64() > rule.as_f64() => wrong(format!("expected at most {rule}")),
                 "minLength" | "maxLength" | "minItems" | "maxItems" => {
                     let length =
