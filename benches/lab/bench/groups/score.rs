@@ -87,15 +87,17 @@ pub(super) fn run(session: &mut Session, targets: &[Target]) -> Result<(), Strin
         for variant in variants {
             let fits = made.as_ref().is_some_and(|(t, s, ..)| *t == variant.threads && *s == variant.split);
             if !fits {
-                made = None;
+                // The one before goes first: two would hold twice the memory.
+                drop(made.take());
                 let target = Target { threads: variant.threads, ..*target };
                 match checked(session, &target, &variant.split) {
                     Ok((scorer, quality)) => {
                         made = Some((variant.threads, variant.split.clone(), scorer, quality))
                     }
                     Err(reason) => {
+                        // The target's other rows would be refused for the same reason.
                         session.refuse(reason);
-                        continue;
+                        break;
                     }
                 }
             }
