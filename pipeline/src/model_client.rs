@@ -21,6 +21,8 @@ pub struct ModelClient {
     scorer: Arc<BatchingScorer>,
     inputs: ModelInputs,
     request_columns: RequestColumns,
+    /// Whether what candidates share is given once.
+    is_split: bool,
     /// For each of the model's tasks its place in [`Task::ALL`], where it has one.
     places: Arc<[Option<usize>]>,
     /// A weight of 0 for each task: the pipeline weighs the probabilities itself.
@@ -57,12 +59,33 @@ impl ModelClient {
             binary: request_columns.binary.clone(),
             embeddings: [inputs.user_embedding > 0, inputs.user_engagement_embedding > 0, false],
         };
-        let scorer = settings(Scorer::builder(model)).split(split).build()?;
+        Self::build(settings(Scorer::builder(model)).split(split), inputs, request_columns, true)
+    }
+
+    /// Makes a model ready that is given every column for each candidate, as training records hold them: its scores have
+    /// the bits that scoring the records gives. What candidates share is computed anew for each of them.
+    ///
+    /// # Errors
+    /// As [`ModelClient::new`].
+    pub fn for_each_candidate(
+        model: &Model,
+        settings: impl FnOnce(ScorerBuilder) -> ScorerBuilder,
+    ) -> maskrank::Result<Self> {
+        Self::build(settings(Scorer::builder(model)), inputs_of(model), RequestColumns::default(), false)
+    }
+
+    fn build(
+        builder: ScorerBuilder,
+        inputs: ModelInputs,
+        request_columns: RequestColumns,
+        is_split: bool,
+    ) -> maskrank::Result<Self> {
+        let scorer = builder.build()?;
         let place = |label: &String| Task::ALL.into_iter().position(|task| task.label() == label.as_str());
         let places: Arc<[Option<usize>]> = scorer.tasks().iter().map(place).collect();
         let weights = vec![0.0; places.len()].into();
         let scorer = BatchingScorer::builder(&Arc::new(LiveScorer::new(scorer)?)).build()?;
-        Ok(Self { scorer: Arc::new(scorer), inputs, request_columns, places, weights })
+        Ok(Self { scorer: Arc::new(scorer), inputs, request_columns, is_split, places, weights })
     }
 
     /// The batching scorer: its statistics, and the model that can be replaced while it runs.
@@ -79,6 +102,28 @@ impl ModelClient {
             .collect()
     }
 
+    /// The job of some candidates, each with its own copy of what they share.
+    fn job_of_each(&self, batch: &Arc<FeatureBatch>, rows: Range<usize>) -> Job {
+        let part = |field: fn(&FeatureBatch) -> &[f32]| {
+            let width = field(batch).len() / batch.candidates.max(1);
+            Values::new(Part { batch: Arc::clone(batch), field, range: rows.start * width..rows.end * width })
+        };
+        let repeated = |values: &[f32]| OwnedFeatures::F32(Values::new(values.repeat(rows.len())));
+        let request = OwnedRequest {
+            candidates: rows.len(),
+            request: OwnedColumns::default(),
+            candidate: OwnedColumns {
+                continuous: OwnedFeatures::F32(part(|batch| &batch.continuous)),
+                binary: OwnedBinary::Numbers(part(|batch| &batch.binary)),
+                user_embedding: repeated(&batch.user_embedding),
+                user_eng_embedding: repeated(&batch.user_engagement_embedding),
+                author_embedding: OwnedFeatures::F32(part(|batch| &batch.author_embedding)),
+            },
+        };
+        let outputs = Outputs { calibrated_probabilities: true, ..Outputs::default() };
+        Job::new(request, Arc::clone(&self.weights)).with_outputs(outputs)
+    }
+
     /// The job of some candidates, over the batch's own memory.
     fn job(&self, batch: &Arc<FeatureBatch>, rows: Range<usize>) -> Job {
         let whole = |field: fn(&FeatureBatch) -> &[f32]| {
@@ -88,6 +133,9 @@ impl ModelClient {
             let width = field(batch).len() / batch.candidates.max(1);
             Values::new(Part { batch: Arc::clone(batch), field, range: rows.start * width..rows.end * width })
         };
+        if !self.is_split {
+            return self.job_of_each(batch, rows);
+        }
         let request = OwnedRequest {
             candidates: rows.len(),
             request: OwnedColumns {

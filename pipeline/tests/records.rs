@@ -32,7 +32,7 @@ async fn records_score_to_the_bits_that_the_request_was_scored_with() {
     let stores = Arc::new(embedded).stores();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let (model, _) = Model::open_case(CASE).expect("the case opens");
-    let client = Arc::new(ModelClient::new(&model, &registry, |builder| builder).expect("built"));
+    let client = Arc::new(ModelClient::for_each_candidate(&model, |builder| builder).expect("built"));
     let mut constants = PipelineConfig::default();
     constants.engine.request_deadline_ms = 60_000;
     constants.engine.component_timeout_ms = 60_000;
