@@ -141,7 +141,8 @@ impl ScorerBuilder {
         let mut places = Vec::with_capacity(self.max_in_flight);
         for _ in 0..self.max_in_flight {
             let lane = Arc::clone(&executor).lane()?;
-            places.push(Place { lane, order: Vec::new(), staged: Staged::default() });
+            let order = Vec::with_capacity(self.options.max_candidates);
+            places.push(Place { lane, order, staged: Staged::default() });
         }
         if executor.is_self_tested() {
             let test = SelfTest::new(&self.model, &self.options)?;
