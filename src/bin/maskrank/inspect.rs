@@ -36,8 +36,14 @@ fn memory(model: &Model, arguments: &Arguments) -> Result<(), Box<dyn std::error
             .precision(precision)
             .max_candidates(arguments.max_candidates)
             .max_in_flight(arguments.max_in_flight);
-        if let Some(memory) = builder.memory()? {
-            println!("  {:<9} {memory}", precision.to_string());
+        match builder.memory() {
+            Ok(Some(memory)) => println!("  {:<9} {memory}", precision.to_string()),
+            Ok(None) => {}
+            // Packed for another backend or precision: nothing to tell, and nothing wrong with the file.
+            Err(maskrank::Error::Packed { .. }) => {
+                println!("  {:<9} not what this file is packed for", precision.to_string())
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
