@@ -261,8 +261,12 @@ fn a_packed_model_stands_for_its_folder_and_says_what_it_was_packed_for() {
     let expected = succeed(&refs(&world.score("records.tfrecord", &["--precision", "bf16"])));
     let line = succeed(&["pack", "--model", &model, "--out", &packed, "--precision", "bf16"]);
     assert!(line.contains("for cpu in bf16, layout strips-32"), "{line}");
-    let inspected = succeed(&["inspect", &packed]);
-    assert_eq!(inspected, succeed(&["inspect", &model]));
+    // All but the memory on other backends, which a file packed for this one says nothing about.
+    let inspect = |path: &str| -> String {
+        let text = succeed(&["inspect", path]);
+        text.split("memory on").next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(inspect(&packed), inspect(&model));
 
     // From here on the file stands alone: configuration, schema and weights are in it.
     std::fs::remove_dir_all(&model).expect("removed");
