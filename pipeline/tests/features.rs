@@ -15,6 +15,7 @@ use maskrank_pipeline::domain::{
     PostCounts, Predictions, Query, RequestColumns, RequestFacts, ScorerClient, ScorerError, SourceKind,
     SuggestKind, Task, UserId,
 };
+use maskrank_pipeline::engine::EngineConfig;
 use maskrank_pipeline::features::{BINARY_SLOTS, CONTINUOUS_SLOTS, FeaturePlan, Registry, families};
 use maskrank_pipeline::products::for_you;
 use maskrank_pipeline::sealed::Key;
@@ -66,10 +67,7 @@ async fn slots_take_more_than_one_value() {
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let unseen = vec![(f32::INFINITY, f32::NEG_INFINITY); CONTINUOUS_SLOTS];
     let watcher = Arc::new(Watcher { once: RequestColumns::default(), seen: Mutex::new(unseen) });
-    let mut config = PipelineConfig::default();
-    config.engine.request_deadline_ms = 60_000;
-    config.engine.component_timeout_ms = 60_000;
-    config.engine.timeouts_ms.clear();
+    let mut config = PipelineConfig { engine: EngineConfig::patient(), ..PipelineConfig::default() };
     config.fetch.cache.max_posts = 0;
     let product = for_you(
         &config,

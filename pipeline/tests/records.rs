@@ -10,6 +10,7 @@ use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::{
     FeatureBatch, ManualClock, ModelInputs, PostId, RequestColumns, RequestFacts, Task, UserId,
 };
+use maskrank_pipeline::engine::EngineConfig;
 use maskrank_pipeline::features::{
     BINARY_SLOTS, CONTINUOUS_SLOTS, DISCRETE_SLOTS, FeaturePlan, Registry, discrete, families,
 };
@@ -33,10 +34,7 @@ async fn records_score_to_the_bits_that_the_request_was_scored_with() {
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let (model, _) = Model::open_case(CASE).expect("the case opens");
     let client = Arc::new(ModelClient::for_each_candidate(&model, |builder| builder).expect("built"));
-    let mut constants = PipelineConfig::default();
-    constants.engine.request_deadline_ms = 60_000;
-    constants.engine.component_timeout_ms = 60_000;
-    constants.engine.timeouts_ms.clear();
+    let constants = PipelineConfig { engine: EngineConfig::patient(), ..PipelineConfig::default() };
     let key = Key::new([0; 32]);
     let product =
         for_you(&constants, &stores, Arc::clone(&registry), client, clock.clone(), &key).expect("declared");

@@ -62,7 +62,7 @@ impl World {
         query: &Query,
         quality: f64,
     ) -> Vec<Candidate> {
-        let run = Engine::new(self.clock.clone(), EngineConfig::default()).start();
+        let run = Engine::new(self.clock.clone(), EngineConfig::patient()).start();
         source.fetch(query, Scope { quality, earlier: &[], run: &run }).await.expect("finds")
     }
 

@@ -43,6 +43,14 @@ impl Default for EngineConfig {
     }
 }
 
+impl EngineConfig {
+    /// Limits that only a component that hangs reaches: for a person at a terminal, for replays and tests, where a
+    /// whole answer on a busy machine is worth more than a quick one.
+    pub fn patient() -> Self {
+        Self { request_deadline_ms: 60_000, component_timeout_ms: 60_000, timeouts_ms: BTreeMap::new() }
+    }
+}
+
 /// What runs share: the clock, the limits, the metrics, the side effects still under way.
 pub struct Engine {
     clock: Arc<dyn Clock>,

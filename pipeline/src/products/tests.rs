@@ -241,8 +241,7 @@ async fn every_candidate_is_accounted_for_at_every_stage() {
     let mut expected: usize = report
         .stages
         .iter()
-        .filter(|row| row.stage == StageKind::CandidatePipeline && row.pipeline != "for_you")
-        .filter(|row| row.component != "ranked_posts")
+        .filter(|row| row.pipeline == "scored_posts" && row.stage == StageKind::CandidatePipeline)
         .map(|row| row.kept)
         .sum();
     let order =

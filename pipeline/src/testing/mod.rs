@@ -114,7 +114,7 @@ pub(crate) fn users(ids: &[u64]) -> IdSet<UserId> {
 
 /// A run of an engine whose clock stands at [`NOW`].
 pub(crate) fn run() -> Arc<Run> {
-    Engine::new(Arc::new(ManualClock::new(NOW)), EngineConfig::default()).start()
+    Engine::new(Arc::new(ManualClock::new(NOW)), EngineConfig::patient()).start()
 }
 
 /// All timelines over these stores, with a key that every test knows.
@@ -136,6 +136,9 @@ pub(crate) fn home(
         clock: clock.clone(),
         key: Key::new([7; 32]),
     };
+    // The tests' machine may be busy: what a timeline holds must not depend on it. Only a model hangs.
+    let mut config = PipelineConfig { engine: EngineConfig::patient(), ..config };
+    config.engine.timeouts_ms.insert("model".to_owned(), 1_500);
     (Home::new(config, parts).expect("declared rightly"), model, clock)
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::{FeedbackStore, HistoryStore, StoreError, Stores};
 use maskrank_pipeline::domain::{Dismissal, Feedback, Millis, Platform, PostId, ServedResponse, UserId};
 use maskrank_pipeline::service::{LaneConfig, ServiceConfig};
@@ -10,14 +9,6 @@ use serde_json::{Value, json};
 
 use crate::harness::{Service, Settings, post_ids};
 use crate::model::Mood;
-
-/// Limits for a machine that is busy with other tests: what is tested here is what fails, not how long the rest takes.
-fn patient() -> PipelineConfig {
-    let mut config = PipelineConfig::default();
-    config.engine.request_deadline_ms = 20_000;
-    config.engine.timeouts_ms.insert("scored_posts".to_owned(), 20_000);
-    config
-}
 
 /// Asks until For You comes without a mark: the machine may be busy with other tests.
 async fn until_whole(service: &Service, viewer: u64, mark: &str) {
@@ -179,9 +170,7 @@ async fn over_faulty_stores(config: ServiceConfig) -> (Service, Arc<Faulty>) {
         *kept.lock().expect("sound") = Some(Arc::clone(&faulty));
         Stores { feedback: faulty.clone(), history: faulty, ..stores }
     });
-    let service =
-        Service::with(Settings { config, pipeline: patient(), stores: Some(stores), ..Settings::default() })
-            .await;
+    let service = Service::with(Settings { config, stores: Some(stores), ..Settings::default() }).await;
     let faulty = place.lock().expect("sound").take().expect("the stores were changed");
     (service, faulty)
 }

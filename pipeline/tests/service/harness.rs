@@ -7,6 +7,7 @@ use std::time::Duration;
 use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::{Relation, Stores};
 use maskrank_pipeline::domain::{Clock, ManualClock, SystemClock, UserId};
+use maskrank_pipeline::engine::EngineConfig;
 use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::service::{self, App, Demo, Drained, Parts, ServiceConfig, Tokens};
@@ -26,13 +27,26 @@ const POSTS: u32 = 4_000;
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// What a test changes of the service.
-#[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) config: ServiceConfig,
     pub(crate) pipeline: PipelineConfig,
     pub(crate) demo: bool,
     /// Puts other stores in place of the embedded ones.
     pub(crate) stores: Option<Box<dyn FnOnce(Stores) -> Stores>>,
+}
+
+impl Default for Settings {
+    /// With limits for a machine that is busy with other tests, but the model's: some tests let it hang.
+    fn default() -> Self {
+        let mut engine = EngineConfig::patient();
+        engine.timeouts_ms.insert("model".to_owned(), 1_500);
+        Self {
+            config: ServiceConfig::default(),
+            pipeline: PipelineConfig { engine, ..PipelineConfig::default() },
+            demo: false,
+            stores: None,
+        }
+    }
 }
 
 pub(crate) struct Service {

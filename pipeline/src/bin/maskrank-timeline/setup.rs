@@ -9,6 +9,7 @@ use maskrank::{Model, ModelConfig};
 use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::Stores;
 use maskrank_pipeline::domain::{Ad, Clock, ManualClock, ModelInputs, ScorerClient};
+use maskrank_pipeline::engine::EngineConfig;
 use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::model_client::ModelClient;
 use maskrank_pipeline::sealed::Key;
@@ -20,8 +21,6 @@ use crate::stand_in::StandIn;
 
 /// Seed of the weights that take the place of trained ones.
 const WEIGHTS_SEED: u64 = 1;
-/// Limits for a person at a terminal, whose machine may be slow: in milliseconds.
-const PATIENT_MS: u64 = 60_000;
 
 /// Which model ranks.
 #[derive(Clone, Debug, Args)]
@@ -57,12 +56,7 @@ impl ModelArguments {
         if let Some(path) = &self.config {
             return Ok(PipelineConfig::open(path)?);
         }
-        let mut config = PipelineConfig::default();
-        config.engine.request_deadline_ms = PATIENT_MS;
-        for component in ["model", "scored_posts"] {
-            config.engine.timeouts_ms.insert(component.to_owned(), PATIENT_MS);
-        }
-        Ok(config)
+        Ok(PipelineConfig { engine: EngineConfig::patient(), ..PipelineConfig::default() })
     }
 
     pub(crate) fn client(

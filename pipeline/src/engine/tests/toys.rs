@@ -220,5 +220,5 @@ pub(super) fn funnel(sources: Vec<CandidatePipeline<Query, Item>>) -> Recommenda
 }
 
 pub(super) fn run() -> Arc<Run> {
-    Engine::new(Arc::new(SystemClock::default()), EngineConfig::default()).start()
+    Engine::new(Arc::new(SystemClock::default()), EngineConfig::patient()).start()
 }
