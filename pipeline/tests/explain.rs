@@ -1,16 +1,15 @@
 //! Explanations of random viewers and posts of a generated world, against the engine's own account of the same request.
 #![cfg(feature = "stores")]
 
+mod common;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use common::HashModel;
 use maskrank_pipeline::config::PipelineConfig;
-use maskrank_pipeline::domain::{
-    Clock, FeatureBatch, ManualClock, ModelInputs, PostId, Predictions, Query, RequestColumns, RequestFacts,
-    ScorerClient, ScorerError, Task, UserId,
-};
-use maskrank_pipeline::engine::StageKind;
+use maskrank_pipeline::domain::{Clock, ManualClock, ModelInputs, PostId, Query, RequestFacts, UserId};
+use maskrank_pipeline::engine::{EngineConfig, StageKind};
 use maskrank_pipeline::explain::{Answered, Fate};
 use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::products::for_you;
@@ -21,34 +20,6 @@ use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
 const USERS: u64 = 1_000;
 const PAIRS: usize = 1_000;
 const PAIRS_PER_VIEWER: usize = 25;
-
-/// Answers with a hash of each candidate's features.
-struct HashModel(RequestColumns);
-
-#[async_trait]
-impl ScorerClient for HashModel {
-    fn inputs(&self) -> ModelInputs {
-        ModelInputs::PRODUCTION
-    }
-
-    fn request_columns(&self) -> &RequestColumns {
-        &self.0
-    }
-
-    async fn score(&self, batch: FeatureBatch) -> (FeatureBatch, Result<Predictions, ScorerError>) {
-        let width = batch.continuous.len().checked_div(batch.candidates).unwrap_or(0).max(1);
-        let row = |features: &[f32]| {
-            let hash = features.iter().fold(17_u64, |hash, value| {
-                hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(u64::from(value.to_bits()))
-            });
-            let mut row = [0.0; Task::COUNT];
-            row[Task::Reply.index()] = (hash >> 40) as f32 / (1u64 << 24) as f32;
-            row
-        };
-        let rows = batch.continuous.chunks_exact(width).map(row).collect();
-        (batch, Ok(Predictions { rows }))
-    }
-}
 
 /// What the engine says of a post: where it was shown, or who removed it last.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,10 +37,7 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
     let stores = Arc::new(embedded).stores();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let model = Arc::new(HashModel(registry.request_columns(ModelInputs::PRODUCTION)));
-    let mut constants = PipelineConfig::default();
-    constants.engine.request_deadline_ms = 60_000;
-    constants.engine.component_timeout_ms = 60_000;
-    constants.engine.timeouts_ms.clear();
+    let constants = PipelineConfig { engine: EngineConfig::patient(), ..PipelineConfig::default() };
     let product =
         for_you(&constants, &stores, registry, model, clock.clone(), &Key::new([0; 32])).expect("declared");
     let all_posts: Vec<PostId> = (1..=USERS)
@@ -128,10 +96,16 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
         }
         let mut known: Vec<PostId> = account.keys().copied().collect();
         known.sort_unstable();
+        let is_shown = |id: &PostId| matches!(account[id], Account::Shown(_));
+        let shown: Vec<PostId> = known.iter().copied().filter(is_shown).collect();
         for turn in 0..PAIRS_PER_VIEWER {
-            // Half of them posts that the funnel met, half any post.
-            let any = turn % 2 == 0 || known.is_empty();
-            let id = if any { all_posts[below(all_posts.len())] } else { known[below(known.len())] };
+            // Half of them any post, a quarter what the funnel met, a quarter what it showed.
+            let from = match turn % 4 {
+                1 if !known.is_empty() => &known,
+                3 if !shown.is_empty() => &shown,
+                _ => &all_posts,
+            };
+            let id = from[below(from.len())];
             let told = product.explain_served(viewer, 5, id).await.expect("was just served");
             let expected = account.get(&id);
             match (&told.outcome, expected) {
@@ -169,6 +143,6 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
         }
     }
     for kind in ["served", "removed", "not found"] {
-        assert!(kinds.get(kind).copied().unwrap_or(0) >= PAIRS / 100, "{kinds:?}");
+        assert!(kinds.get(kind).copied().unwrap_or(0) >= PAIRS / 50, "{kinds:?}");
     }
 }

@@ -1,16 +1,18 @@
 //! The whole product over a generated world: what must hold for every viewer, checked without the funnel's own code.
 #![cfg(feature = "stores")]
 
+mod common;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use common::HashModel;
 use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::{Relation, Stores};
 use maskrank_pipeline::domain::{
-    FeatureBatch, ManualClock, ModelInputs, Post, PostId, Predictions, RequestColumns, RequestFacts,
-    ScorerClient, ScorerError, SensitiveMedia, Task, UserId,
+    ManualClock, ModelInputs, Post, PostId, RequestFacts, SensitiveMedia, UserId,
 };
+use maskrank_pipeline::engine::EngineConfig;
 use maskrank_pipeline::features::{Registry, families};
 use maskrank_pipeline::products::TimelineResponse;
 use maskrank_pipeline::sealed::Key;
@@ -20,34 +22,6 @@ use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
 
 const USERS: u32 = 1_000;
 const POSTS: u32 = 10_000;
-
-/// Answers with a hash of each candidate's features.
-struct HashModel(RequestColumns);
-
-#[async_trait]
-impl ScorerClient for HashModel {
-    fn inputs(&self) -> ModelInputs {
-        ModelInputs::PRODUCTION
-    }
-
-    fn request_columns(&self) -> &RequestColumns {
-        &self.0
-    }
-
-    async fn score(&self, batch: FeatureBatch) -> (FeatureBatch, Result<Predictions, ScorerError>) {
-        let width = batch.continuous.len().checked_div(batch.candidates).unwrap_or(0).max(1);
-        let row = |features: &[f32]| {
-            let hash = features.iter().fold(17_u64, |hash, value| {
-                hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(u64::from(value.to_bits()))
-            });
-            let mut row = [0.0; Task::COUNT];
-            row[Task::Reply.index()] = (hash >> 40) as f32 / (1u64 << 24) as f32;
-            row
-        };
-        let rows = batch.continuous.chunks_exact(width).map(row).collect();
-        (batch, Ok(Predictions { rows }))
-    }
-}
 
 fn open() -> (Home, Stores) {
     let config = WorldConfig::sized(USERS, POSTS);
@@ -66,7 +40,8 @@ fn open() -> (Home, Stores) {
         clock,
         key: Key::new([0; 32]),
     };
-    (Home::new(PipelineConfig::default(), parts).expect("declared"), stores)
+    let config = PipelineConfig { engine: EngineConfig::patient(), ..PipelineConfig::default() };
+    (Home::new(config, parts).expect("declared"), stores)
 }
 
 async fn serve(home: &Home, viewer: UserId) -> TimelineResponse {

@@ -1,5 +1,7 @@
 //! The service as its clients meet it: over TCP, with every answer held against the OpenAPI document.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod contract;
 mod faults;
 mod harness;

@@ -9,6 +9,8 @@ use maskrank_pipeline::domain::{
 };
 use maskrank_pipeline::features::Registry;
 
+use crate::common::hashed;
+
 /// How the model behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -59,16 +61,7 @@ impl ScorerClient for Model {
     }
 
     async fn score(&self, batch: FeatureBatch) -> (FeatureBatch, Result<Predictions, ScorerError>) {
-        let width = batch.continuous.len().checked_div(batch.candidates).unwrap_or(0).max(1);
-        let row = |features: &[f32]| {
-            let hash = features.iter().fold(17_u64, |hash, value| {
-                hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(u64::from(value.to_bits()))
-            });
-            let mut row = [0.0; Task::COUNT];
-            row[Task::Reply.index()] = (hash >> 40) as f32 / (1_u64 << 24) as f32;
-            row
-        };
-        let mut rows: Vec<_> = batch.continuous.chunks_exact(width).map(row).collect();
+        let mut rows = hashed(&batch);
         match self.mood() {
             Mood::Answers => {}
             Mood::AnswersAfter(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
