@@ -1,5 +1,7 @@
 //! Numbers that look random and are the same every time: splitmix64.
 
+#![allow(dead_code, reason = "each test crate uses a part")]
+
 /// The generator; its state is its seed.
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
@@ -23,8 +25,21 @@ impl Random {
         (self.next() >> 40) as f64 / (1_u64 << 24) as f64
     }
 
+    pub fn flip(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+
+    /// In [−1, 1).
+    pub fn signed(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
     /// Values in [−1, 1).
     pub fn floats(&mut self, count: usize) -> Vec<f32> {
-        (0..count).map(|_| (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+        (0..count).map(|_| self.signed()).collect()
+    }
+
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
     }
 }

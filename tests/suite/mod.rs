@@ -11,9 +11,14 @@ pub mod sizes;
 pub mod staging;
 pub mod threads;
 
+#[path = "../common/random.rs"]
+mod random;
+
 use std::path::PathBuf;
 
 use maskrank::{Backend, Model, Precision, Scorer, Split};
+
+pub use random::Random;
 
 /// What a trial runs on.
 #[derive(Clone, Copy, Debug)]
@@ -76,37 +81,5 @@ pub fn golden_folder() -> PathBuf {
     match std::env::var_os("MASKRANK_GOLDEN") {
         Some(folder) => folder.into(),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
-    }
-}
-
-/// A generator for test data: splitmix64.
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// In `0..n`.
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    pub fn flip(&mut self) -> bool {
-        self.next() & 1 == 1
-    }
-
-    /// In [−1, 1).
-    pub fn signed(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
-
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
     }
 }
