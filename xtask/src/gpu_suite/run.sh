@@ -77,7 +77,7 @@ peers() {
 run_part() {
     case $1 in
     golden) suite golden ;;
-    edges) suite ragged staging threads ;;
+    edges) suite ragged reuse staging threads ;;
     invariance) suite invariance ;;
     sizes) suite sizes ;;
     random) suite random_model ;;

@@ -12,7 +12,7 @@ use crate::golden::Case;
 use crate::{Backend, Precision};
 
 /// Multiprocessors of an H200: with as many, the production model runs with the tiles it has there.
-const H200: i32 = 132;
+pub(super) const H200: i32 = 132;
 
 fn timed(precision: Precision, name: &str, run: impl FnOnce(Target)) {
     let start = std::time::Instant::now();
@@ -87,6 +87,11 @@ suite! {
     tf32_ragged: run(Tf32, "ragged/");
     bf16_ragged: run(Bf16, "ragged/");
     f16_ragged: run(F16, "ragged/");
+    bf16_reuse: run(Bf16, "reuse/golden/");
+    f32_reuse: run(F32, "reuse/odd_requests");
+    tf32_reuse: run(Tf32, "reuse/random_model/seed_2");
+    f16_reuse: run(F16, "reuse/random_model/seed_1");
+    bf16_reuse_invariance: run(Bf16, "reuse/bits_");
     f32_staging: run(F32, "staging/");
     bf16_staging: run(Bf16, "staging/");
     f32_invariance: invariance(F32);
