@@ -122,7 +122,7 @@ impl<K: Kernel> Sweep<'_, K> {
         if rows.is_empty() || all.is_empty() {
             return;
         }
-        let chunks = all.len().div_ceil(K::CHUNK);
+        let chunks = all.len().div_ceil(K::chunk(rows.len()));
         let chunk = (all.len() / STRIP).div_ceil(chunks) * STRIP;
         assert_eq!(rows.start % step, 0, "rows start where a call does");
         assert!(sums.len() >= rows.end.next_multiple_of(step) * STRIP, "sums for every row");
