@@ -81,7 +81,7 @@ impl Engine {
     /// Block shapes that are tried: candidates that pass by a chunk of weights, and the chunk's columns.
     fn blocks(self, depth: usize) -> Vec<(usize, usize)> {
         let (rows, chunks): (&[usize], &[usize]) = match self {
-            Self::Amx => (&[32, 256], &[352, 704, 1408, 4096]),
+            Self::Amx => (&[32, 128, 256], &[352, 512, 704, 1408, 4096]),
             _ => (&[24, 120], &[128, 256, 512]),
         };
         let mut blocks: Vec<_> =
