@@ -8,7 +8,8 @@
 //!   the best of several numbers of streams, with and without fetching ahead.
 //!
 //! Everything is the best that was seen, by all threads at once; more rounds can only raise it. A row that goes beyond
-//! a limit proves the limit wrong: it is measured again, and if it stands the run fails ([`Limits::share`]).
+//! a limit proves the limit wrong: it is measured again, and if the row still stands above it, no share of it is given,
+//! and why ([`Limits::share`]).
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -117,6 +118,8 @@ pub(crate) struct Limits {
     /// By threads and bytes.
     read: BTreeMap<(usize, usize), f64>,
     copy: BTreeMap<(usize, usize), f64>,
+    /// What other devices than the processor can do, as their own backends measured it.
+    pub(crate) device: Vec<Limit>,
 }
 
 /// Work that took some time, to be held against the limits.
@@ -151,6 +154,7 @@ impl Limits {
             peak: BTreeMap::new(),
             read: BTreeMap::new(),
             copy: BTreeMap::new(),
+            device: Vec::new(),
         }
     }
 
@@ -275,6 +279,7 @@ impl Limits {
             let how = "half of the region to the other half; bytes read and bytes written both count";
             add(format!("copy {:.1} MB", bytes as f64 / 1e6), threads, value, "B/s", how);
         }
+        limits.extend(self.device.iter().cloned());
         limits
     }
 }
