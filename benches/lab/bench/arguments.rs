@@ -56,7 +56,10 @@ impl Arguments {
 
     /// The record's name: a part of the rows never takes the place of all of them.
     pub(crate) fn name(&self) -> String {
-        let plain = |word: &String| word.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let plain = |word: &String| {
+            let word = word.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+            word.trim_matches('-').to_owned()
+        };
         let mut parts = vec![if self.quick { "bench-quick" } else { "bench" }.to_owned()];
         parts.extend(self.words.iter().map(plain));
         parts.extend(self.again.then(|| "again".to_owned()));

@@ -36,7 +36,9 @@ impl Summary {
             })
             .collect();
         let spread = quantile(&medians, 1.0) - quantile(&medians, 0.0);
-        let noise = if parts > 1 { spread / median } else { 0.0 };
+        // Of two or three samples their own range is all that is known; of one, nothing.
+        let range = quantile(samples, 1.0) - quantile(samples, 0.0);
+        let noise = if parts > 1 { spread / median } else { range / median };
         let (p10, p90) = (quantile(samples, 0.1), quantile(samples, 0.9));
         Self { median, p10, p90, samples: samples.len(), noise: noise.max(drift) }
     }
@@ -104,6 +106,7 @@ mod tests {
         assert!(Summary::of(&steady, 0.0).noise < 0.002);
         assert!(Summary::of(&drifting, 0.0).noise > 0.2);
         assert_eq!(Summary::of(&steady, 0.5).noise, 0.5);
+        assert_eq!(Summary::of(&[1.0, 2.0, 3.0], 0.0).noise, 1.0);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod steps;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use maskrank::{Batch, Device, Error, Precision, ScoreOptions, Scores, Split};
+use maskrank::{Backend, Batch, Device, Error, Precision, ScoreOptions, Scores, Split};
 
 use super::quality::Quality;
 use super::subject::{CANDIDATES, TRUTH_ROWS};
@@ -48,7 +48,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let mut targets = present(&mut session);
     if arguments.quick {
         // A software GPU is slow in every precision alike: one shows that it is right.
-        targets.retain(|t| t.precision == Precision::F32 || guess(&session, t, CANDIDATES) < 5.0);
+        let is_slow = |t: &Target| t.backend != Backend::Cpu && guess(&session, t, CANDIDATES) > 5.0;
+        let out: Vec<Target> =
+            targets.extract_if(.., |t| t.precision != Precision::F32 && is_slow(t)).collect();
+        for target in out {
+            session.absent(format!("{}: of a slow device a quick run takes f32 alone", target.name()));
+        }
     }
     session.absent("pipeline stages: a bench of their own, cargo bench -p maskrank-pipeline".to_owned());
     let planned = plan(&mut session, &targets)?;
@@ -143,6 +148,10 @@ pub(crate) fn present(session: &mut Session) -> Vec<Target> {
             // A backend that is here but does not offer the precision: by design, nothing is missing.
             Err(Error::Unsupported { .. }) => {}
             Err(error) if precision == Precision::F32 => session.absent(format!("{backend}: {error}")),
+            // Where a backend has not even f32, that was said.
+            Err(error) if targets.iter().any(|t| t.backend == backend) => {
+                session.absent(format!("{}: {error}", target.name()));
+            }
             Err(_) => {}
         }
     }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use memmap2::MmapMut;
 
-/// Rounds of which the best counts.
+/// Rounds of which the best counts: at least so many, and at least two passes over the whole region.
 const ROUNDS: usize = 8;
-/// A thread's part is passed so often in a round that it moves about so many bytes: a millisecond or so.
-const SHORT: usize = 32 << 20;
+/// About what a thread moves in a round, in one window of its part or in several passes over a smaller part: less than
+/// a millisecond.
+const SHORT: usize = 16 << 20;
 const LINE: usize = 64;
 
 /// Bytes/s that `threads` read from a region of `bytes` together.
@@ -50,10 +51,11 @@ fn region(bytes: usize) -> Option<MmapMut> {
 fn passes(threads: usize, region: &mut MmapMut, bytes: usize, work: &(dyn Fn(&mut [u8]) + Sync)) -> f64 {
     let start = region.as_ptr().align_offset(2 << 20);
     let part = (bytes / threads / LINE * LINE).max(LINE);
-    let repeats = (SHORT / part).max(1);
+    let (window, repeats) = (part.min(SHORT), (SHORT / part).max(1));
+    let rounds = ROUNDS.max(2 * (part / window));
     let barrier = Barrier::new(threads);
     let began = Instant::now();
-    let rounds: Vec<Vec<(Duration, Duration)>> = std::thread::scope(|scope| {
+    let times: Vec<Vec<(Duration, Duration)>> = std::thread::scope(|scope| {
         let handles: Vec<_> = region[start..]
             .chunks_exact_mut(part)
             .take(threads)
@@ -61,26 +63,27 @@ fn passes(threads: usize, region: &mut MmapMut, bytes: usize, work: &(dyn Fn(&mu
                 let barrier = &barrier;
                 scope.spawn(move || {
                     work(own);
-                    let mut rounds = Vec::new();
-                    for _ in 0..ROUNDS {
+                    let mut times = Vec::new();
+                    for round in 0..rounds {
+                        let first = round % (part / window) * window;
                         barrier.wait();
                         let from = began.elapsed();
-                        (0..repeats).for_each(|_| work(own));
-                        rounds.push((from, began.elapsed()));
+                        (0..repeats).for_each(|_| work(&mut own[first..first + window]));
+                        times.push((from, began.elapsed()));
                     }
-                    rounds
+                    times
                 })
             })
             .collect();
         handles.into_iter().map(|handle| handle.join().expect("reading does not fail")).collect()
     });
-    let moved = (part * repeats * threads) as f64;
-    let round = |index: usize| {
-        let from = rounds.iter().map(|rounds| rounds[index].0).min().unwrap_or_default();
-        let to = rounds.iter().map(|rounds| rounds[index].1).max().unwrap_or_default();
+    let moved = (window * repeats * threads) as f64;
+    let rate = |round: usize| {
+        let from = times.iter().map(|times| times[round].0).min().unwrap_or_default();
+        let to = times.iter().map(|times| times[round].1).max().unwrap_or_default();
         moved / (to - from).as_secs_f64()
     };
-    (0..ROUNDS).map(round).fold(0.0, f64::max)
+    (0..rounds).map(rate).fold(0.0, f64::max)
 }
 
 /// Reads every line, `streams` parts side by side, fetching `ahead` lines before each.
