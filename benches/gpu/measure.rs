@@ -91,7 +91,6 @@ pub(crate) fn ceilings() -> Rows {
                     candidates: 0,
                     bytes: copy.bytes,
                     flops: 0.0,
-                    baseline: None,
                 });
             }
         }
@@ -108,7 +107,6 @@ pub(crate) fn ceilings() -> Rows {
             candidates: 0,
             bytes: best.bytes,
             flops: best.flops,
-            baseline: None,
         });
     }
     Ok(rows)
@@ -152,7 +150,6 @@ pub(crate) fn kernels() -> Rows {
                     candidates,
                     bytes: kernel.bytes,
                     flops: kernel.flops,
-                    baseline: None,
                 });
             }
         }
@@ -182,7 +179,6 @@ pub(crate) fn model() -> Rows {
             candidates,
             bytes: 0.0,
             flops: flops * candidates as f64,
-            baseline: None,
         };
         for candidates in SIZES {
             timing.score(request(&inputs, candidates, widths))?;
