@@ -345,6 +345,7 @@ impl Base {
     pub(super) fn into_memory(mut self, clock: Arc<dyn Clock>, options: StoreOptions) -> Memory {
         let index = self.index.take().unwrap_or_else(|| UserIndex::new(std::mem::take(&mut self.ids)));
         let nodes = index.len();
+        self.engagements.set_max_edges(options.graph_edges);
         let relations = self.relations.map(|mut edges| {
             edges.sort_unstable();
             edges.dedup();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::adjacency::{Adjacency, Csr};
 use super::aggregates::{Aggregates, Slots};
 use super::embeddings::Embeddings;
-use super::engagements::{Engagements, GRAPH_WINDOW_MS};
+use super::engagements::{DEFAULT_MAX_EDGES, Engagements, GRAPH_WINDOW_MS};
 use super::feedback::FeedbackLog;
 use super::history::History;
 use super::journal::Write;
@@ -32,6 +32,8 @@ pub struct StoreOptions {
     pub impression_retention: Duration,
     /// How long feedback and dismissals are kept. By default 154 days, after which no rule reads them.
     pub feedback_retention: Duration,
+    /// Most edges of the 24-hour graph; when it is full the oldest hours go. By default 33,554,432, a gibibyte.
+    pub graph_edges: usize,
     /// For how long writes without a waiting caller may be held back before they are committed as a group. By default
     /// 40 ms, which leaves the commit itself 60 ms to stay within 100.
     pub group_delay: Duration,
@@ -46,6 +48,7 @@ impl Default for StoreOptions {
             post_retention: days(7),
             impression_retention: days(2),
             feedback_retention: days(154),
+            graph_edges: DEFAULT_MAX_EDGES,
             group_delay: Duration::from_millis(40),
             sweep_interval: Duration::from_secs(120),
         }
