@@ -135,6 +135,11 @@ impl Engagements {
         self.list().iter().map(|segment| segment.len()).sum()
     }
 
+    /// From before this moment nothing is shown, because the graph was full.
+    pub(super) fn floor(&self) -> Millis {
+        Millis(self.floor.load(Ordering::Relaxed))
+    }
+
     fn list(&self) -> Arc<[Arc<Segment>]> {
         Arc::clone(&read(&self.segments))
     }
@@ -157,7 +162,8 @@ impl Engagements {
         let after = segments.partition_point(|segment| segment.start <= at);
         let first = at - at % SEGMENT_MS;
         let mut start = first;
-        if let Some(segment) = after.checked_sub(1).map(|place| &segments[place]).filter(|s| s.start >= first) {
+        if let Some(segment) = after.checked_sub(1).map(|place| &segments[place]).filter(|s| s.start >= first)
+        {
             // The newest one is full: what comes now begins another. Late ones still go where they belong.
             let is_full = segment.len() >= (self.max_edges / SEGMENTS as usize).max(1);
             let may_rotate = after == segments.len() && at > segment.newest.load(Ordering::Relaxed);

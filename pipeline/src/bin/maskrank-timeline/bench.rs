@@ -16,10 +16,10 @@ use maskrank_pipeline::domain::{Engagement, EngagementKind, RequestFacts, UserId
 use maskrank_pipeline::engine::{Report, StageKind};
 use maskrank_pipeline::world::WorldConfig;
 
-use crate::{Outcome, bench_parts};
 use crate::load;
 use crate::random::Random;
 use crate::setup::{self, ModelArguments, Timeline, World};
+use crate::{Outcome, bench_parts};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -325,7 +325,7 @@ fn line(out: &mut impl Write, name: &str, mut latencies: Vec<Duration>, rows: f6
 }
 
 /// Processor time of this process in seconds, where the system says.
-fn cpu_seconds() -> Option<f64> {
+pub(crate) fn cpu_seconds() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/schedstat").ok();
     let tasks = std::fs::read_dir("/proc/self/task").ok()?;
     let of_task = |path: PathBuf| {

@@ -3,7 +3,8 @@
 //! The features of exactly 1,500 candidates, which are the candidates of real requests of several viewers; and the search
 //! for posts by communities at several limits, each against the search without limits over the same index, which is
 //! exact. Times are processor time of the thread that works where the system says it, because they are then the same on
-//! a machine that does other things too; the filling of features uses more than one thread and is timed by the clock.
+//! a machine that does other things too; the filling of features uses more than one thread, so its time
+//! is the clock's, and its processor time that of the process.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,10 +17,13 @@ use maskrank_pipeline::sources::nearest;
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
+use crate::bench::cpu_seconds;
 use crate::setup::Timeline;
 
 /// Candidates whose features are filled.
 const CANDIDATES: usize = 1_500;
+/// How often.
+const FILLS: usize = 200;
 /// Queries of the search.
 const QUERIES: usize = 300;
 /// Most posts that are summed of a community.
@@ -63,13 +67,15 @@ fn hydration(out: &mut impl Write, runtime: &Runtime, timeline: &Timeline, viewe
     candidates.truncate(CANDIDATES);
     let mut batch = FeatureBatch::default();
     let mut took = Vec::new();
-    for round in 0..200 {
+    let before = cpu_seconds();
+    for round in 0..FILLS {
         let Some(query) = queries.get(round % queries.len().max(1)) else { break };
         let begun = Instant::now();
         plan.fill(query, &candidates, &mut batch);
         // The first of each viewer finds cold memory, as a request does.
         took.push(begun.elapsed());
     }
+    let spent = cpu_seconds().zip(before).map(|(after, before)| (after - before) * 1e3 / FILLS as f64);
     took.sort_unstable();
     let at = |share: f64| {
         let place = (share * took.len().saturating_sub(1) as f64).round() as usize;
@@ -78,6 +84,9 @@ fn hydration(out: &mut impl Write, runtime: &Runtime, timeline: &Timeline, viewe
     let (p50, p99, best) = (at(0.5), at(0.99), at(0.0));
     let count = candidates.len();
     writeln!(out, "features of {count} candidates: p50 {p50:.2} ms, p99 {p99:.2} ms, least {best:.2} ms")?;
+    if let Some(spent) = spent {
+        writeln!(out, "  {spent:.2} ms of processor time, of all threads together")?;
+    }
     Ok(())
 }
 
@@ -98,8 +107,8 @@ fn retrieval(timeline: &Timeline, viewers: &[UserId]) -> String {
         (found, spent * 1e6 / queries.len().max(1) as f64)
     };
     let (exact, _) = search(usize::MAX);
-    let mut table = "users,posts,queries,max_communities,max_posts_per_community,recall_at_100,us_per_query\n"
-        .to_owned();
+    let mut table =
+        "users,posts,queries,max_communities,max_posts_per_community,recall_at_100,us_per_query\n".to_owned();
     for limit in LIMITS {
         let (found, micros) = search(limit);
         let (mut hits, mut wanted) = (0, 0);
