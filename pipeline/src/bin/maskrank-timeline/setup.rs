@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use maskrank::config::Widths;
@@ -32,6 +33,9 @@ pub(crate) struct ModelArguments {
     /// The funnel's constants, as YAML or JSON; what the file does not name keeps its default
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// How long a request may wait for others to be scored with it
+    #[arg(long, default_value_t = 1.0, value_name = "MILLISECONDS")]
+    pub(crate) batch_delay_ms: f64,
 }
 
 /// All timelines over a world.
@@ -71,7 +75,9 @@ impl ModelArguments {
             }
             folder => Model::open(folder)?,
         };
-        Ok(Arc::new(ModelClient::new(&model, registry, |builder| builder)?))
+        let delay = Duration::try_from_secs_f64(self.batch_delay_ms / 1e3)
+            .map_err(|error| format!("--batch-delay-ms {}: {error}", self.batch_delay_ms))?;
+        Ok(Arc::new(ModelClient::new(&model, registry, |builder| builder)?.with_delay(delay)?))
     }
 
     /// All timelines over a world.
