@@ -44,7 +44,7 @@ export const api = {
   explain: (parameters, signal) => ask("GET", `/v1/explain${query(parameters)}`, undefined, signal),
   post: (post) => ask("POST", "/v1/posts", post),
   engage: (post, kind) => ask("POST", "/v1/engagements", { engagements: [{ post, kind }] }),
-  feedback: (action) => ask("POST", "/v1/feedback", { action }),
+  feedback: (action, undo = false) => ask("POST", "/v1/feedback", { action, undo }),
   remove: (post) => ask("DELETE", `/v1/posts/${post}`),
   seen: (posts) => ask("POST", "/v1/impressions", { posts }),
   relate: (relation, target, holds) => ask("POST", "/v1/relationships", { relation, target, holds }),

@@ -280,6 +280,7 @@ export function draw(entry, actions, on) {
 }
 
 // What stands in place of something the reader spoke about.
-export function said(words, again) {
-  return make("div", { class: "said" }, make("p", {}, words), again && make("button", { type: "button", class: "plain", onclick: again }, "See it act"));
+export function said(words, again, undo) {
+  const button = (name, act) => make("button", { type: "button", class: "plain", onclick: act }, name);
+  return make("div", { class: "said" }, make("p", { role: "status" }, words), button("See it act", again), button("Undo", undo));
 }

@@ -44,7 +44,7 @@ function complain(error) {
 
 const bySortIndex = (a, b) => (BigInt(b.sort_index) > BigInt(a.sort_index) ? 1 : -1);
 
-function add(entry, request, pinned = false) {
+function add(entry, request) {
   const { content } = entry;
   if (content.type === "cursor" && content.kind !== "gap") {
     state.cursors[content.kind] = content.value;
@@ -54,7 +54,7 @@ function add(entry, request, pinned = false) {
     // A gap takes the bottom cursor's place only while nothing older is there.
     if (!state.cursors.bottom) state.cursors.bottom = content.value;
   }
-  state.entries.set(entry.entry_id, { ...entry, request, pinned });
+  state.entries.set(entry.entry_id, { ...entry, request });
 }
 
 // Carries out what a response says, in its order.
@@ -66,7 +66,6 @@ function carryOut(timeline) {
       case "navigation": if (step.start_at_top) window.scrollTo({ top: 0 }); break;
       case "replace_entry": replace(step.entry_id_to_replace, step.entry); break;
       case "add_entries": step.entries.forEach((entry) => add(entry, timeline.request_id)); break;
-      case "pin_entry": add(step.entry, timeline.request_id, true); break;
       case "terminate_timeline": state.ends.add(step.direction); break;
       case "show_alert": showPill(step.alert); break;
       case "show_cover": toast([step.cover.prompt.title, step.cover.prompt.body].filter(Boolean).join(" ")); break;
@@ -91,7 +90,7 @@ function replace(id, entry) {
 // Puts what is not drawn yet into its place; what is drawn stays, with its focus and its open menus.
 function render(isFresh) {
   const feed = $("feed");
-  const sorted = [...state.entries.values()].sort((a, b) => Number(b.pinned) - Number(a.pinned) || bySortIndex(a, b));
+  const sorted = [...state.entries.values()].sort(bySortIndex);
   const drawn = new Map([...feed.children].map((element) => [element.dataset.entry, element]));
   let previous = null;
   for (const entry of sorted) {
@@ -220,9 +219,19 @@ setInterval(() => {
 
 const entryOf = (holder) => holder.closest("[data-entry]");
 
-function answerIn(holder, words) {
+// Says what was done in the place of what it was done to; `undo` takes it back, and what was there stands there again.
+function answerIn(holder, words, undo) {
   const place = holder.closest(".entry") ?? holder;
-  const box = said(words, () => load("first"));
+  const before = [...place.childNodes];
+  const box = said(words, () => load("first"), async () => {
+    try {
+      await undo();
+      place.replaceChildren(...before);
+      place.focus({ preventScroll: true });
+    } catch (error) {
+      complain(error);
+    }
+  });
   place.replaceChildren(box);
   box.querySelector("button").focus({ preventScroll: true });
 }
@@ -260,7 +269,7 @@ const on = {
   async feedback(holder, action) {
     try {
       await api.feedback(action.token);
-      answerIn(holder, action.confirmation);
+      answerIn(holder, action.confirmation, () => api.feedback(action.token, true));
     } catch (error) {
       complain(error);
     }
@@ -272,7 +281,7 @@ const on = {
       complain(error);
       throw error;
     }
-    if (holder && holds && relation !== "follow") answerIn(holder, `Done: ${label}.`);
+    if (holder && holds && relation !== "follow") answerIn(holder, `Done: ${label}.`, () => api.relate(relation, person.id, false));
     else toast(`Done: ${label}.`, "See it act", () => load("first"));
   },
   async remove(holder) {

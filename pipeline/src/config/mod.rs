@@ -168,6 +168,22 @@ mod tests {
     }
 
     #[test]
+    fn the_file_for_measuring_holds_the_number_of_candidates() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/candidates-500.yaml");
+        let config = PipelineConfig::open(Path::new(path)).expect("it parses");
+        assert_eq!(config.scoring.max_candidates, Some(500));
+        let factors =
+            [config.scoring.quality_factor, config.fetch.quality_factor, config.ranking.quality_factor];
+        assert!(factors.iter().all(|factor| (factor.min, factor.start, factor.max) == (1.0, 1.0, 1.0)));
+        let defaults = PipelineConfig::default();
+        let targets = |config: &PipelineConfig| {
+            [config.scoring.quality_factor, config.fetch.quality_factor, config.ranking.quality_factor]
+                .map(|factor| factor.target_latency_ms)
+        };
+        assert_eq!(targets(&config), targets(&defaults));
+    }
+
+    #[test]
     fn a_file_names_only_what_differs() {
         let config: PipelineConfig = serde_norway::from_str(
             "heuristics: {out_of_network_factor: 1.0}\nscoring: {weights: {reply: 5.0}}",

@@ -13,6 +13,9 @@ use crate::engine::QualityFactorConfig;
 pub struct ScoringConfig {
     /// How many candidates of each source are scored, times the quality factor.
     pub max_scored: BTreeMap<SourceKind, usize>,
+    /// How many candidates of all sources together are scored, times the quality factor; beyond it each source keeps
+    /// its share. Without it only the sources' own limits hold.
+    pub max_candidates: Option<usize>,
     /// The quality factor of scoring.
     pub quality_factor: QualityFactorConfig,
     /// Weights of the ten probabilities.
@@ -30,6 +33,7 @@ impl Default for ScoringConfig {
             .collect();
         Self {
             max_scored,
+            max_candidates: None,
             quality_factor: QualityFactorConfig { target_latency_ms: 700, ..QualityFactorConfig::default() },
             weights: ScoreWeights::default(),
             epsilon: 0.001,

@@ -35,6 +35,15 @@ pub struct Feedback {
     pub at: Millis,
 }
 
+impl Feedback {
+    /// Whether taking `self` back takes `said` back: the same viewer, kind and account, and where `self` names a post,
+    /// the same post.
+    pub fn takes_back(&self, said: &Self) -> bool {
+        (self.viewer, self.kind, self.about) == (said.viewer, said.kind, said.about)
+            && (self.post.is_none() || self.post == said.post)
+    }
+}
+
 /// The viewer closed a module, such as suggestions of whom to follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dismissal {

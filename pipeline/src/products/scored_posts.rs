@@ -173,6 +173,7 @@ pub fn scored_posts(
             ScoringPipeline {
                 selectors: vec![Arc::new(ScoringCandidates {
                     max_scored: config.scoring.max_scored.clone(),
+                    max_candidates: config.scoring.max_candidates,
                 })],
                 scorers: vec![Arc::new(Model {
                     plan,

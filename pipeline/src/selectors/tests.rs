@@ -1,5 +1,7 @@
 //! Each selector by what it chooses.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::config::{ScoringConfig, SelectionConfig};
 use crate::domain::{Candidate, Feature, Query, SourceKind, SuggestKind};
@@ -97,12 +99,15 @@ fn the_best_of_each_source_are_scored_and_nothing_of_the_cache() {
         with(SourceKind::Backfill, 0.0, 8),
         with(SourceKind::Backfill, 0.0, 7),
     ];
-    let max_scored = [(SourceKind::InNetwork, 2), (SourceKind::Backfill, 2)].into();
-    let selector = ScoringCandidates { max_scored };
+    let max_scored: BTreeMap<_, _> = [(SourceKind::InNetwork, 2), (SourceKind::Backfill, 2)].into();
+    let selector = ScoringCandidates { max_scored: max_scored.clone(), max_candidates: None };
     let choice = select(&selector, &pool);
     assert_eq!((choice.result, choice.remaining), (vec![1, 4, 7, 6], vec![0, 2, 3, 5]));
     let slow = select_for(&selector, &query(&[]), &pool, 0.5);
     assert_eq!(slow.result, [1, 7], "half the quality, half the work");
+    let fewer = ScoringCandidates { max_scored, max_candidates: Some(3) };
+    assert_eq!(select(&fewer, &pool).result, [1, 4, 7], "three of four, each source by its share");
+    assert_eq!(select_for(&fewer, &query(&[]), &pool, 0.34).result, [1]);
 }
 
 #[test]
@@ -114,7 +119,10 @@ fn no_selector_minds_an_empty_pool() {
         Box::new(SortByScore),
         Box::new(BestOutOfNetworkPerAuthor),
         Box::new(NetworkCaps { config: config() }),
-        Box::new(ScoringCandidates { max_scored: ScoringConfig::default().max_scored }),
+        Box::new(ScoringCandidates {
+            max_scored: ScoringConfig::default().max_scored,
+            max_candidates: Some(1),
+        }),
     ];
     for selector in selectors {
         assert_eq!(select(&*selector, &[]), Choice::default(), "{}", selector.name());

@@ -1,29 +1,48 @@
 //! Who may start now, who waits, and who is sent away.
 //!
 //! Work comes in lanes: For You is thousands of times dearer than Following, and neither may starve writes. A lane works
-//! on a fixed number of requests at once; a short queue waits for a place. A request whose wait would be too long,
-//! judged by the queue before it and by how long requests took lately, is shed at once, while it has cost nothing: so
-//! that what is accepted stays fast however much is asked for, and the queue is empty again within its own longest wait
-//! once the rush is over.
+//! on a fixed number of requests at once; a short queue waits for a place, first come first served. A request whose wait
+//! would be too long is shed at once, while it has cost nothing: so that what is accepted stays fast however much is
+//! asked for, and the queue is empty again within its own longest wait once the rush is over.
+//!
+//! The wait is foretold from what is under way: a place is expected to become free when its request has taken as long as
+//! requests took lately, and one that is overdue already for as long again as it is overdue. So a lane whose work hangs
+//! soon sends everybody away at once instead of letting them wait for nothing. A foretold wait that was too short does no
+//! harm beyond itself: who has waited for the limit is shed then.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::config::LaneConfig;
 
-/// Weight of the newest request in the average, as a power of two: 1/8.
-const NEWEST: u32 = 3;
+/// The newest request's share of the average is one part in so many.
+const NEWEST: u32 = 8;
 
 /// One kind of work.
 pub(super) struct Lane {
     name: &'static str,
     limits: RwLock<Limits>,
     waiting: AtomicUsize,
-    /// Moving average of how long a request holds its place, in nanoseconds.
-    holds_for: AtomicU64,
+    work: Mutex<Work>,
+}
+
+/// What is under way, and how long it takes.
+#[derive(Default)]
+struct Work {
+    /// Moving average of how long a request holds its place; zero before the first.
+    holds_for: Duration,
+    /// The same of those that had waited for it: all places were taken then, which makes each of them slower where they
+    /// share what they work with.
+    holds_after_wait: Duration,
+    /// When each place that is taken was taken, the oldest first.
+    since: Vec<Instant>,
 }
 
 #[derive(Clone)]
@@ -36,6 +55,7 @@ struct Limits {
 pub(super) struct Place {
     lane: Arc<Lane>,
     since: Instant,
+    has_waited: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -59,7 +79,7 @@ impl Lane {
     /// A lane with these limits.
     pub(super) fn new(name: &'static str, config: LaneConfig) -> Arc<Self> {
         let limits = RwLock::new(Limits::of(config));
-        Arc::new(Self { name, limits, waiting: AtomicUsize::new(0), holds_for: AtomicU64::new(0) })
+        Arc::new(Self { name, limits, waiting: AtomicUsize::new(0), work: Mutex::default() })
     }
 
     /// The name in metrics and logs.
@@ -86,6 +106,10 @@ impl Lane {
         limits.config.concurrent.saturating_sub(limits.places.available_permits())
     }
 
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a place, waits for one, or says that there is none in time.
     ///
     /// # Errors
@@ -93,37 +117,84 @@ impl Lane {
     pub(super) async fn enter(self: &Arc<Self>) -> Result<Place, Shed> {
         let Limits { config, places } = self.limits.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Ok(permit) = Arc::clone(&places).try_acquire_owned() {
-            return Ok(self.place(permit));
+            return Ok(self.place(permit, false));
         }
-        let max_wait = Duration::from_millis(config.max_wait_ms);
         let ahead = self.waiting.fetch_add(1, Ordering::AcqRel);
         let waiting = Waiting(&self.waiting);
-        let expected = self.expected_wait(ahead, config.concurrent);
+        let (expected, longest) = {
+            let work = self.work();
+            (work.expected_wait(ahead, config.concurrent, Instant::now()), work.longest_wait(&config))
+        };
+        // Whoever comes again when the queue before it is gone finds a place.
         let shed = Shed { retry_after: expected.max(Duration::from_millis(1)) };
-        if ahead >= config.waiting || expected > max_wait {
+        if ahead >= config.waiting || expected > longest {
             return Err(shed);
         }
-        let permit = tokio::time::timeout(max_wait, places.acquire_owned()).await;
+        let permit = tokio::time::timeout(longest, places.acquire_owned()).await;
         drop(waiting);
         match permit {
-            Ok(Ok(permit)) => Ok(self.place(permit)),
+            Ok(Ok(permit)) => Ok(self.place(permit, true)),
             // Too late, or the semaphore was closed, which nobody does.
             _ => Err(shed),
         }
     }
 
-    /// How long a request waits that has `ahead` others before it.
-    fn expected_wait(&self, ahead: usize, concurrent: usize) -> Duration {
-        let one = self.holds_for.load(Ordering::Relaxed);
-        let before = u64::try_from(ahead + 1).unwrap_or(u64::MAX);
-        let places = u64::try_from(concurrent.max(1)).unwrap_or(u64::MAX);
-        // The first in the queue waits for one of `concurrent` places to become free.
-        Duration::from_nanos(one.saturating_mul(before) / places)
+    fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit, has_waited: bool) -> Place {
+        let mut work = self.work();
+        // Taken under the lock, so that the list is in order.
+        let since = Instant::now();
+        work.since.push(since);
+        drop(work);
+        Place { lane: Arc::clone(self), since, has_waited, _permit: permit }
+    }
+}
+
+impl Work {
+    /// How long a request waits that has `ahead` others before it, all `concurrent` places being taken.
+    fn expected_wait(&self, ahead: usize, concurrent: usize, now: Instant) -> Duration {
+        let concurrent = concurrent.max(1);
+        // Places become free in turn; after as many as there are, each for the second time, and so on.
+        let rounds = u32::try_from(ahead / concurrent).unwrap_or(u32::MAX);
+        let mut free: Vec<Duration> = self.since.iter().map(|&since| self.left(since, now)).collect();
+        free.sort_unstable();
+        // After a change of the limits there may be fewer places taken than there are, or more.
+        let turn = free.get(ahead % concurrent).or(free.last()).copied().unwrap_or_default();
+        turn.saturating_add(self.holds_for.saturating_mul(rounds))
     }
 
-    fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
-        Place { lane: Arc::clone(self), since: Instant::now(), _permit: permit }
+    /// How long a place taken at `since` stays taken: what is left of the usual time, or, overdue, as long again.
+    fn left(&self, since: Instant, now: Instant) -> Duration {
+        now.saturating_duration_since(since).abs_diff(self.holds_for)
     }
+
+    /// How long a request may wait that still is to be answered in time.
+    fn longest_wait(&self, config: &LaneConfig) -> Duration {
+        let longest = Duration::from_millis(config.max_wait_ms);
+        let Some(within) = config.answer_within_ms else { return longest };
+        // Sharing makes a request slower by as many times as there are places, at most. The bound matters when nobody
+        // has waited for long, and what such requests took once says nothing any more.
+        let places = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
+        let own = self.holds_after_wait.clamp(self.holds_for, self.holds_for.saturating_mul(places.max(1)));
+        longest.min(Duration::from_millis(within).saturating_sub(own))
+    }
+
+    fn ended(&mut self, since: Instant, has_waited: bool, now: Instant) {
+        if let Ok(place) = self.since.binary_search(&since) {
+            self.since.remove(place);
+        }
+        let took = now.saturating_duration_since(since);
+        learn(&mut self.holds_for, took);
+        if has_waited {
+            learn(&mut self.holds_after_wait, took);
+        }
+    }
+}
+
+fn learn(average: &mut Duration, took: Duration) {
+    *average = match *average {
+        Duration::ZERO => took,
+        before => before - before / NEWEST + took / NEWEST,
+    };
 }
 
 impl Limits {
@@ -134,74 +205,6 @@ impl Limits {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let took = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX >> NEWEST);
-        let average = |before: u64| match before {
-            0 => took,
-            _ => before - (before >> NEWEST) + (took >> NEWEST),
-        };
-        _ = self
-            .lane
-            .holds_for
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| Some(average(before)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lane(concurrent: usize, waiting: usize, max_wait_ms: u64) -> Arc<Lane> {
-        Lane::new("test", LaneConfig { concurrent, waiting, max_wait_ms })
-    }
-
-    #[tokio::test]
-    async fn places_are_given_queued_for_and_refused_in_this_order() {
-        let lane = lane(2, 1, 60_000);
-        let first = lane.enter().await.expect("a place");
-        let _second = lane.enter().await.expect("a place");
-        assert_eq!(lane.working(), 2);
-        let queued = tokio::spawn({
-            let lane = Arc::clone(&lane);
-            async move { lane.enter().await.map(drop) }
-        });
-        while lane.waiting() == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert!(lane.enter().await.is_err(), "the queue of one is full");
-        assert_eq!(lane.waiting(), 1, "who is sent away does not wait");
-        drop(first);
-        queued.await.expect("no panic").expect("the place that became free");
-        assert_eq!((lane.waiting(), lane.working()), (0, 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_ends_at_its_limit() {
-        let lane = lane(1, 10, 100);
-        let _held = lane.enter().await.expect("a place");
-        let before = tokio::time::Instant::now();
-        assert!(lane.enter().await.is_err());
-        assert_eq!(before.elapsed(), Duration::from_millis(100));
-    }
-
-    #[tokio::test]
-    async fn a_wait_that_would_be_too_long_is_not_begun() {
-        let lane = lane(1, 1_000, 250);
-        // One request takes 100 ms: the third in the queue would wait for 300.
-        lane.holds_for.store(100_000_000, Ordering::Relaxed);
-        assert_eq!(lane.expected_wait(0, 1), Duration::from_millis(100));
-        assert_eq!(lane.expected_wait(2, 1), Duration::from_millis(300));
-        assert_eq!(lane.expected_wait(2, 2), Duration::from_millis(150));
-        lane.waiting.store(2, Ordering::Relaxed);
-        let _held = lane.enter().await.expect("a place");
-        assert_eq!(lane.enter().await.err(), Some(Shed { retry_after: Duration::from_millis(300) }));
-    }
-
-    #[tokio::test]
-    async fn new_limits_hold_from_the_next_request_on() {
-        let lane = lane(1, 0, 10);
-        let _held = lane.enter().await.expect("a place");
-        assert!(lane.enter().await.is_err());
-        lane.set(LaneConfig { concurrent: 2, waiting: 0, max_wait_ms: 10 });
-        let _more = lane.enter().await.expect("a place of the new lane");
+        self.lane.work().ended(self.since, self.has_waited, Instant::now());
     }
 }

@@ -18,6 +18,10 @@ pub struct LaneConfig {
     /// Longest wait, in milliseconds: a request that would wait longer, going by how long the last ones took, is shed
     /// at once, and one that did wait longer is shed then.
     pub max_wait_ms: u64,
+    /// A request is not let wait when it would be answered later than this, in milliseconds, going by how long the last
+    /// ones took. Without it only the wait itself is limited.
+    #[serde(default)]
+    pub answer_within_ms: Option<u64>,
 }
 
 /// What one viewer may do.
@@ -72,9 +76,19 @@ impl Default for ServiceConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
-            ranked: LaneConfig { concurrent: cores, waiting: 4 * cores, max_wait_ms: 250 },
-            chronological: LaneConfig { concurrent: 2 * cores, waiting: 64 * cores, max_wait_ms: 10 },
-            writes: LaneConfig { concurrent: 16, waiting: 256, max_wait_ms: 500 },
+            ranked: LaneConfig {
+                concurrent: cores,
+                waiting: 4 * cores,
+                max_wait_ms: 250,
+                answer_within_ms: Some(450),
+            },
+            chronological: LaneConfig {
+                concurrent: 2 * cores,
+                waiting: 64 * cores,
+                max_wait_ms: 10,
+                answer_within_ms: None,
+            },
+            writes: LaneConfig { concurrent: 16, waiting: 256, max_wait_ms: 500, answer_within_ms: None },
             viewer: ViewerLimits::default(),
             deadline_ms: 3_000,
             head_timeout_ms: 5_000,
@@ -137,7 +151,13 @@ impl ServiceConfig {
             ("idle_timeout_ms", self.idle_timeout_ms),
             ("drain_ms", self.drain_ms),
         ];
-        for (field, value) in times {
+        let within = [
+            ("ranked.answer_within_ms", self.ranked.answer_within_ms),
+            ("chronological.answer_within_ms", self.chronological.answer_within_ms),
+            ("writes.answer_within_ms", self.writes.answer_within_ms),
+        ];
+        let within = within.into_iter().filter_map(|(field, value)| Some((field, value?)));
+        for (field, value) in times.into_iter().chain(within) {
             if !(1..=HOUR).contains(&value) {
                 return Err(out_of_range(field, 1, HOUR, value));
             }
@@ -182,6 +202,7 @@ mod tests {
             "deadline_ms: 0",
             "viewer: {rate: .nan}",
             "ranked: {concurrent: 0, waiting: 0, max_wait_ms: 1}",
+            "ranked: {concurrent: 1, waiting: 0, max_wait_ms: 1, answer_within_ms: 0}",
         ] {
             let config: ServiceConfig = serde_norway::from_str(text).expect("parses");
             assert!(config.check().is_err(), "{text}");

@@ -22,6 +22,23 @@ impl FeedbackLog {
         self.dismissals.update(dismissal.viewer.0, |log| insert_by_time(log, dismissal, |entry| entry.at));
     }
 
+    /// Takes feedback back; whether there was any.
+    pub(super) fn withdraw_feedback(&self, feedback: &Feedback) -> bool {
+        self.feedback.update(feedback.viewer.0, |log| {
+            let before = log.len();
+            log.retain(|said| !feedback.takes_back(said));
+            log.len() < before
+        })
+    }
+
+    /// Takes the newest dismissal of a module back; whether there was one.
+    pub(super) fn withdraw_dismissal(&self, dismissal: &Dismissal) -> bool {
+        self.dismissals.update(dismissal.viewer.0, |log| {
+            let newest = log.iter().rposition(|said| said.module == dismissal.module);
+            newest.map(|place| log.remove(place)).is_some()
+        })
+    }
+
     /// Frees entries from before `horizon`.
     pub(super) fn sweep(&self, horizon: Millis) {
         self.feedback.for_each_shard(|shard| {
@@ -66,5 +83,13 @@ impl FeedbackStore for Embedded {
 
     fn record_dismissal(&self, dismissal: Dismissal) -> Result<(), StoreError> {
         self.journal.commit(Write::Dismissal(dismissal)).map(drop)
+    }
+
+    fn withdraw_feedback(&self, feedback: Feedback) -> Result<bool, StoreError> {
+        self.journal.commit(Write::WithdrawFeedback(feedback))
+    }
+
+    fn withdraw_dismissal(&self, dismissal: Dismissal) -> Result<bool, StoreError> {
+        self.journal.commit(Write::WithdrawDismissal(dismissal))
     }
 }

@@ -250,6 +250,8 @@ impl Memory {
                 self.feedback.add_dismissal(dismissal);
                 true
             }
+            Write::WithdrawFeedback(feedback) => self.feedback.withdraw_feedback(&feedback),
+            Write::WithdrawDismissal(dismissal) => self.feedback.withdraw_dismissal(&dismissal),
             // History is in memory before it is written.
             Write::History { .. } | Write::Flush => true,
         }

@@ -114,4 +114,25 @@ impl Deed {
         }
         Ok(())
     }
+
+    /// Takes it back: stored when the call returns. Returns whether there was anything to take back. A relation is ended
+    /// or begun again; a follow that a block had ended stays ended.
+    ///
+    /// # Errors
+    /// The store refuses it or fails.
+    pub fn take_back(self, stores: &Stores, viewer: UserId, at: Millis) -> Result<bool, TimelineError> {
+        Ok(match self {
+            Self::Feedback { kind, about, post } => {
+                stores.feedback.withdraw_feedback(Feedback { viewer, kind, about, post, at })?
+            }
+            Self::Dismiss { module } => {
+                stores.feedback.withdraw_dismissal(Dismissal { viewer, module, at })?
+            }
+            Self::Relation { relation, to, holds } => {
+                let held = stores.graph.has(relation, viewer, to);
+                stores.graph.set(relation, viewer, to, !holds)?;
+                held == holds
+            }
+        })
+    }
 }

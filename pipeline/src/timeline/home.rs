@@ -204,6 +204,16 @@ impl Home {
         Ok(deed)
     }
 
+    /// Takes back what [`Home::act`] did with this token; stored when the call returns, in force with the next request.
+    /// Returns whether there was anything to take back.
+    ///
+    /// # Errors
+    /// As [`Home::act`].
+    pub fn undo(&self, viewer: UserId, token: &str) -> Result<bool, TimelineError> {
+        let deed = Deed::open(&self.parts.key, viewer, token)?;
+        deed.take_back(&self.parts.stores, viewer, self.parts.clock.now())
+    }
+
     /// Why a post is, or is not, on the page that a request for For You would be answered with now. Changes nothing.
     ///
     /// # Errors

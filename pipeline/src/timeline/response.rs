@@ -56,11 +56,6 @@ pub enum Instruction {
         /// The entries, highest sort index first.
         entries: Vec<Entry>,
     },
-    /// Keeps an entry above all others.
-    PinEntry {
-        /// The entry.
-        entry: Box<Entry>,
-    },
     /// Says that nothing more comes at one end.
     TerminateTimeline {
         /// Which end.
@@ -93,7 +88,6 @@ impl Timeline {
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.instructions.iter().flat_map(|instruction| match instruction {
             Instruction::AddEntries { entries } => entries.as_slice(),
-            Instruction::PinEntry { entry } => std::slice::from_ref(&**entry),
             _ => &[],
         })
     }

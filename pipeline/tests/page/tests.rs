@@ -85,6 +85,16 @@ async fn feedback_acts(window: &Window, service: &str) -> Outcome {
         .until("it is confirmed", "return document.querySelector('.said p')?.textContent.length > 0")
         .await?;
     window.picture("said").await?;
+    window.click(".said button:last-child").await?;
+    let there = "const item = document.querySelector('#feed article .item[data-author]');
+                 return !document.querySelector('.said') && item.dataset.author === window.author";
+    window.until("it is taken back and the post stands there again", there).await?;
+    window.click("#feed article .more-menu").await?;
+    window
+        .until("the menu opens again", "return document.querySelectorAll('.menu [role=menuitem]').length > 1")
+        .await?;
+    window.holds("fewer of these are still offered", chosen).await?;
+    window.until("it is said again", "return Boolean(document.querySelector('.said button'))").await?;
     window.click(".said button").await?;
     window
         .until(

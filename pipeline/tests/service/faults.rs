@@ -85,7 +85,7 @@ impl Faulty {
         *self.changed.wait_while(conduct, |conduct| *conduct == Conduct::Hangs).expect("sound")
     }
 
-    fn write(&self, write: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn write<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         if self.conduct() == Conduct::Fails {
             let problem = "the disk is full".to_owned();
             return Err(StoreError::Failed { store: "faulty", operation: "write", problem });
@@ -119,6 +119,14 @@ impl FeedbackStore for Faulty {
 
     fn record_feedback(&self, feedback: Feedback) -> Result<(), StoreError> {
         self.write(|| self.stores.feedback.record_feedback(feedback))
+    }
+
+    fn withdraw_feedback(&self, feedback: Feedback) -> Result<bool, StoreError> {
+        self.write(|| self.stores.feedback.withdraw_feedback(feedback))
+    }
+
+    fn withdraw_dismissal(&self, dismissal: Dismissal) -> Result<bool, StoreError> {
+        self.write(|| self.stores.feedback.withdraw_dismissal(dismissal))
     }
 
     fn record_dismissal(&self, dismissal: Dismissal) -> Result<(), StoreError> {
@@ -210,7 +218,7 @@ async fn a_store_that_talks_rubbish_is_not_believed_blindly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_holds_neither_the_others_nor_more_threads_than_its_lane() {
-    let writes = LaneConfig { concurrent: 2, waiting: 1, max_wait_ms: 50 };
+    let writes = LaneConfig { concurrent: 2, waiting: 1, max_wait_ms: 50, answer_within_ms: None };
     let config = ServiceConfig { writes, deadline_ms: 400, ..ServiceConfig::default() };
     let (service, faulty) = over_faulty_stores(config).await;
     let viewer = service.reader(20);

@@ -164,6 +164,62 @@ async fn one_viewer_s_flood_is_that_viewer_s_own() {
     assert_eq!(service.ask("GET", "/v1/viewer", Some(other), b"").await.status, 200, "others go on");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_a_row_are_answered_in_order_each_as_who_it_says() {
+    let service = Service::start().await;
+    let (first, second) = (service.reader(5), service.other(service.reader(5)));
+    let mut bytes = Vec::new();
+    for round in 0..40 {
+        let token = match round % 4 {
+            0 => service.token(first),
+            1 => service.token(second),
+            2 => "forged".to_owned(),
+            _ => Tokens::new(Key::new([8; 32])).mint(UserId(first), SystemClock::default().now(), HOUR),
+        };
+        let end = if round == 39 { "connection: close\r\n" } else { "" };
+        let head =
+            format!("GET /v1/viewer HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{end}\r\n");
+        bytes.extend_from_slice(head.as_bytes());
+    }
+    let answers = http::parse_all(&http::raw(service.address, &bytes).await.expect("answers"));
+    assert_eq!(answers.len(), 40);
+    for (round, answer) in answers.iter().enumerate() {
+        match round % 4 {
+            0 => assert_eq!(answer.json()["id"], first.to_string(), "{round}"),
+            1 => assert_eq!(answer.json()["id"], second.to_string(), "{round}"),
+            _ => assert_eq!(answer.status, 401, "{round}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_fields_that_are_no_text_are_refused() {
+    let service = Service::start().await;
+    let token = service.token(service.reader(5));
+    for (line, fields, expected) in [
+        ("GET /v1/timelines/following?count=%FF", "", 400),
+        ("GET /v1/timelines/following?cursor=%00%80", "", 400),
+        ("GET /v1/timelines/following?count=1&count=2", "", 400),
+        ("GET /v1/timelines/following?count=18446744073709551616", "", 400),
+        ("GET /v1/timelines/following?count=-1", "", 400),
+        ("GET /v1/timelines/lists/%2e%2e%2f%2e%2e", "", 400),
+        ("GET /v1/timelines/lists/99999999999999999999999", "", 400),
+        ("GET /v1/explain?post=%F0%28%8C%28", "", 400),
+        ("GET /../../etc/passwd", "", 404),
+        ("PATCH /v1/timelines/following", "", 405),
+        ("BREW /v1/timelines/following", "", 405),
+        ("GET /v1/viewer", "authorization: Bearer x\r\n", 401),
+    ] {
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}authorization: Bearer {token}\r\n\r\n"
+        );
+        let answer = http::parse(&http::raw(service.address, request.as_bytes()).await.expect("an answer"));
+        assert_eq!(answer.status, expected, "{line}: {}", String::from_utf8_lossy(&answer.body));
+        assert!(!answer.code().is_empty(), "{line}");
+    }
+    assert!(service.is_well().await);
+}
+
 /// Resident memory of this process, in MiB.
 fn memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("the system says");

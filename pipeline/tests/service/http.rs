@@ -98,3 +98,17 @@ pub(crate) fn try_parse(answer: &[u8]) -> Option<Answer> {
     let promised = answer.field("content-length").and_then(|length| length.parse::<usize>().ok());
     promised.is_none_or(|length| length == answer.body.len()).then_some(answer)
 }
+
+/// Answers that came one after the other over one connection.
+pub(crate) fn parse_all(mut bytes: &[u8]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    while let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+        let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+        let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length.and_then(|length| length.trim().parse().ok()).expect("a length");
+        let (answer, rest) = bytes.split_at(end + 4 + length);
+        answers.push(parse(answer));
+        bytes = rest;
+    }
+    answers
+}

@@ -159,8 +159,15 @@ async fn an_action_that_came_with_a_timeline_acts_once_sent_back() {
     let shown = posts(&service.timeline(viewer, "for_you").await);
     let author = |post: &Value| UserId(id(&post["post"]["author"]["id"]));
     assert!(shown.iter().all(|post| author(post) != about), "nothing of {about} with the next request");
+    let undo = json!({"action": token, "undo": true});
+    assert_eq!(service.send(stranger, "/v1/feedback", undo.clone()).await.status, 400, "another's action");
+    assert_eq!(service.post(viewer, "/v1/feedback", undo.clone()).await["recorded"], 1);
+    assert_eq!(service.post(viewer, "/v1/feedback", undo).await["recorded"], 0, "there is nothing left");
+    assert_eq!(service.stores().feedback.feedback(UserId(viewer), Millis(0)).len(), before);
     for wrong in [
         json!({}),
+        json!({"undo": true}),
+        json!({"kind": "not_relevant", "about": stranger.to_string()}),
         json!({"kind": "post"}),
         json!({"action": token, "kind": "post", "about": "1"}),
         json!({"kind": "post", "about": viewer.to_string()}),
@@ -169,6 +176,9 @@ async fn an_action_that_came_with_a_timeline_acts_once_sent_back() {
         assert_eq!(service.send(viewer, "/v1/feedback", wrong.clone()).await.status, 400, "{wrong}");
     }
     service.post(viewer, "/v1/feedback", json!({"kind": "favorite", "about": stranger.to_string()})).await;
+    let undo = json!({"kind": "favorite", "about": stranger.to_string(), "undo": true});
+    assert_eq!(service.post(viewer, "/v1/feedback", undo).await["recorded"], 1);
+    assert_eq!(service.stores().feedback.feedback(UserId(viewer), Millis(0)).len(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,8 +16,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let model =
-        ModelArguments { model: "none".to_owned(), config: arguments.config.clone(), batch_delay_ms: 0.0 };
+    let model = ModelArguments::stand_in(arguments.config.clone());
     let world = World::generate(WorldConfig::sized(10, 10))?;
     let timeline = model.timeline(world, &model.pipeline_config()?)?;
     let document = listing::document(&timeline.home.components(), &timeline.registry.rows());

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use maskrank::config::Widths;
-use maskrank::{Model, ModelConfig};
+use maskrank::{Backend, Model, ModelConfig, Precision, ScorerBuilder};
 use maskrank_pipeline::config::PipelineConfig;
 use maskrank_pipeline::domain::stores::Stores;
 use maskrank_pipeline::domain::{Ad, Clock, ManualClock, ModelInputs, ScorerClient};
@@ -23,6 +23,54 @@ use crate::stand_in::StandIn;
 /// Seed of the weights that take the place of trained ones.
 const WEIGHTS_SEED: u64 = 1;
 
+/// Most candidates that a processor scores together. It gains nothing from more, and whoever comes first would wait for
+/// all of them.
+const CPU_BATCH: usize = 512;
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendName {
+    /// A GPU where the build has one's backend and the machine has one, else the processor
+    Auto,
+    /// NVIDIA GPUs
+    Cuda,
+    /// Any GPU with Vulkan, Metal or DX12
+    Wgpu,
+    /// This machine's processor
+    Cpu,
+}
+
+impl From<BackendName> for Backend {
+    fn from(name: BackendName) -> Self {
+        match name {
+            BackendName::Auto => Self::Auto,
+            BackendName::Cuda => Self::Cuda,
+            BackendName::Wgpu => Self::Wgpu,
+            BackendName::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Storage type of the model's weights and activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionName {
+    F32,
+    Tf32,
+    Bf16,
+    F16,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::F32 => Self::F32,
+            PrecisionName::Tf32 => Self::Tf32,
+            PrecisionName::Bf16 => Self::Bf16,
+            PrecisionName::F16 => Self::F16,
+        }
+    }
+}
+
 /// Which model ranks.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArguments {
@@ -30,6 +78,12 @@ pub(crate) struct ModelArguments {
     /// "none" for a stand-in that costs nothing
     #[arg(long, default_value = "seeded", value_name = "DIR|seeded|none")]
     pub(crate) model: String,
+    /// Where the model runs; a named backend never falls back to another
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) backend: BackendName,
+    /// Storage type of the model's weights and activations; without it f32, and a packed model's own
+    #[arg(long, value_enum)]
+    pub(crate) precision: Option<PrecisionName>,
     /// The funnel's constants, as YAML or JSON; what the file does not name keeps its default
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -55,6 +109,17 @@ pub(crate) struct World {
 }
 
 impl ModelArguments {
+    /// No model: for what does not rank.
+    pub(crate) fn stand_in(config: Option<PathBuf>) -> Self {
+        Self {
+            model: "none".to_owned(),
+            backend: BackendName::Auto,
+            precision: None,
+            config,
+            batch_delay_ms: 0.0,
+        }
+    }
+
     /// The configuration: the named file's, else the defaults with limits for a person at a terminal.
     pub(crate) fn pipeline_config(&self) -> Result<PipelineConfig, Box<dyn std::error::Error>> {
         if let Some(path) = &self.config {
@@ -77,7 +142,29 @@ impl ModelArguments {
         };
         let delay = Duration::try_from_secs_f64(self.batch_delay_ms / 1e3)
             .map_err(|error| format!("--batch-delay-ms {}: {error}", self.batch_delay_ms))?;
-        Ok(Arc::new(ModelClient::new(&model, registry, |builder| builder)?.with_delay(delay)?))
+        let client =
+            ModelClient::new(&model, registry, |builder| self.settings(builder))?.with_delay(delay)?;
+        let live = client.scorer().live().current();
+        tracing::info!(device = ?live.scorer().device(), "the model is ready");
+        Ok(Arc::new(client))
+    }
+
+    fn settings(&self, builder: ScorerBuilder) -> ScorerBuilder {
+        let builder = builder.backend(self.backend.into());
+        let builder = match self.precision {
+            Some(precision) => builder.precision(precision.into()),
+            None => builder,
+        };
+        let may_be_gpu = match self.backend {
+            BackendName::Auto => cfg!(any(feature = "cuda", feature = "wgpu")),
+            BackendName::Cuda | BackendName::Wgpu => true,
+            BackendName::Cpu => false,
+        };
+        match may_be_gpu {
+            true => builder,
+            // One after the other, each on all cores: two at once would both take twice as long.
+            false => builder.max_in_flight(1).max_candidates(CPU_BATCH),
+        }
     }
 
     /// All timelines over a world.

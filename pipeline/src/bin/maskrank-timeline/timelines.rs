@@ -52,8 +52,7 @@ impl ListArguments {
 impl Arguments {
     /// Shows a page of a timeline that needs no model.
     pub(crate) fn run(&self, kind: TimelineKind) -> Outcome {
-        let model =
-            ModelArguments { model: "none".to_owned(), config: self.config.clone(), batch_delay_ms: 0.0 };
+        let model = ModelArguments::stand_in(self.config.clone());
         let request = TimelineRequest {
             cursor: self.cursor.clone(),
             count: self.count,

@@ -22,4 +22,18 @@ pub trait FeedbackStore: Send + Sync {
     /// # Errors
     /// The disk fails.
     fn record_dismissal(&self, dismissal: Dismissal) -> Result<(), StoreError>;
+
+    /// Takes back all that the viewer said of this kind about this account, and where a post is named, of this post.
+    /// Returns whether there was any. On disk when the call returns.
+    ///
+    /// # Errors
+    /// The disk fails.
+    fn withdraw_feedback(&self, feedback: Feedback) -> Result<bool, StoreError>;
+
+    /// Takes back the viewer's newest dismissal of this module. Returns whether there was one. On disk when the call
+    /// returns.
+    ///
+    /// # Errors
+    /// The disk fails.
+    fn withdraw_dismissal(&self, dismissal: Dismissal) -> Result<bool, StoreError>;
 }

@@ -10,13 +10,14 @@ use super::super::app::App;
 use super::super::asking::{Asker, Sent};
 use super::super::problem::Problem;
 use super::{Recorded, account};
+use crate::domain::stores::Stores;
 use crate::domain::{Dismissal, Feedback, FeedbackKind, PostId, UserId};
 
 /// Longest name of a module.
 const MAX_MODULE: usize = 60;
 
 /// What the viewer says: with the token of an action that came with a timeline, or in its own words, that they ask to see
-/// fewer posts that reach them through an account in this way.
+/// fewer posts that reach them through an account in this way. With `undo`, that they take it back.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Said {
@@ -24,6 +25,8 @@ pub(in super::super) struct Said {
     kind: Option<FeedbackKind>,
     about: Option<UserId>,
     post: Option<PostId>,
+    #[serde(default)]
+    undo: bool,
 }
 
 /// The viewer closes a module.
@@ -40,31 +43,41 @@ pub(in super::super) async fn record_feedback(
     Sent(said): Sent<Said>,
 ) -> Result<Json<Recorded>, Problem> {
     let (viewer, at) = (asker.viewer, app.clock.now());
-    let done = match said {
-        Said { action: Some(token), kind: None, about: None, post: None } => {
-            let home = Arc::clone(&app.generation().home);
-            app.store(move |stores| {
-                home.act(viewer, &token)?;
-                // What is cached was scored without this.
-                stores.cache.clear(viewer);
-                Ok(())
+    let home = Arc::clone(&app.generation().home);
+    let work: Box<dyn FnOnce(&Stores) -> Result<bool, Problem> + Send> = match said {
+        Said { action: Some(token), kind: None, about: None, post: None, undo } => {
+            Box::new(move |_| match undo {
+                false => Ok(home.act(viewer, &token).map(|_| true)?),
+                true => Ok(home.undo(viewer, &token)?),
             })
-            .await
         }
-        Said { action: None, kind: Some(kind), about: Some(about), post } if about != viewer => {
-            app.store(move |stores| {
+        Said { kind: Some(FeedbackKind::NotRelevant), post: None, .. } => {
+            return Err(Problem::invalid("kind not_relevant is about a post: expected the field post"));
+        }
+        Said { action: None, kind: Some(kind), about: Some(about), post, undo } if about != viewer => {
+            let feedback = Feedback { viewer, kind, about, post, at };
+            Box::new(move |stores| {
                 account(stores, about)?;
-                stores.feedback.record_feedback(Feedback { viewer, kind, about, post, at })?;
-                stores.cache.clear(viewer);
-                Ok(())
+                match undo {
+                    false => Ok(stores.feedback.record_feedback(feedback).map(|()| true)?),
+                    true => Ok(stores.feedback.withdraw_feedback(feedback)?),
+                }
             })
-            .await
         }
-        _ => Err(Problem::invalid(
-            "expected the field action alone, or the fields kind, about (another account) and perhaps post",
-        )),
+        _ => {
+            return Err(Problem::invalid(
+                "expected the field action, or the fields kind, about (another account) and perhaps post; with \
+                 either, perhaps undo",
+            ));
+        }
     };
-    done.map(|()| Json(Recorded { recorded: 1 }))
+    let has_changed = app.store(move |stores| {
+        let has_changed = work(stores)?;
+        // What is cached was scored without this.
+        stores.cache.clear(viewer);
+        Ok(has_changed)
+    });
+    Ok(Json(Recorded { recorded: usize::from(has_changed.await?) }))
 }
 
 /// `POST /v1/dismissals`.

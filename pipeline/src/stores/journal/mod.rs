@@ -4,7 +4,8 @@
 //! against what is stored, puts all of them into one transaction, makes that durable, applies them to memory in the
 //! same order, and only then answers. So an answer means "on disk", writers share the cost of a commit, no two writes
 //! race, and memory never shows what a crash could take back. History is the exception by contract: it is in memory at
-//! once and handed over without waiting, and its group is committed after a short delay at the latest.
+//! once and handed over without waiting, and its group is durable within [`HISTORY_LIMIT`]: the slower the disk commits,
+//! the shorter the group waits for others.
 //!
 //! The journal does not grow with time: tables hold states, history has limits, and engagements, of which there are most,
 //! are folded ([`folded`]) when there are many.
@@ -30,6 +31,9 @@ use tables::{Rejection, Tables};
 /// Most deferred writes that may wait; beyond it they are committed at once.
 const MAX_DEFERRED: usize = 4_096;
 
+/// How old served history may become before it is durable.
+const HISTORY_LIMIT: Duration = Duration::from_millis(100);
+
 /// One change of the stores.
 #[derive(Debug)]
 pub(super) enum Write {
@@ -53,6 +57,10 @@ pub(super) enum Write {
     Feedback(Feedback),
     /// A module was closed.
     Dismissal(Dismissal),
+    /// Feedback is taken back.
+    WithdrawFeedback(Feedback),
+    /// The closing of a module is taken back.
+    WithdrawDismissal(Dismissal),
     /// A viewer's history grew, and older entries fell out of its limits.
     History { viewer: UserId, sequence: u64, entry: history::Entry, dropped: Vec<u64> },
     /// Nothing changes: whoever waits for this waits for everything before it.
@@ -73,6 +81,8 @@ impl Write {
             Self::PutList(_) => ("lists", "put"),
             Self::Feedback(_) => ("feedback", "record feedback"),
             Self::Dismissal(_) => ("feedback", "record dismissal"),
+            Self::WithdrawFeedback(_) => ("feedback", "withdraw feedback"),
+            Self::WithdrawDismissal(_) => ("feedback", "withdraw dismissal"),
             Self::History { .. } => ("history", "record"),
             Self::Flush => ("history", "flush"),
         }
@@ -131,7 +141,14 @@ impl Journal {
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
         let path = path.map(Path::to_owned);
         let unfolded = tables.unfolded().map_err(failed("open"))?;
-        let worker = Worker { tables: Some(tables), unfolded, path, memory, shared: Arc::clone(&shared) };
+        let worker = Worker {
+            tables: Some(tables),
+            unfolded,
+            path,
+            memory,
+            shared: Arc::clone(&shared),
+            commit_takes: Duration::ZERO,
+        };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || worker.run())
@@ -208,6 +225,8 @@ struct Worker {
     path: Option<PathBuf>,
     memory: Arc<Memory>,
     shared: Arc<Shared>,
+    /// How long commits took lately: the longest, forgotten slowly.
+    commit_takes: Duration,
 }
 
 /// Closes the queue when the worker ends, also by a panic: nobody waits for a thread that is gone.
@@ -229,7 +248,10 @@ impl Worker {
         loop {
             let (items, is_closed) = self.next_group();
             if !items.is_empty() {
+                let begun = Instant::now();
                 self.commit(items);
+                // An eighth of the way down, the whole way up.
+                self.commit_takes = begun.elapsed().max(self.commit_takes - self.commit_takes / 8);
             }
             if is_closed {
                 return;
@@ -256,18 +278,19 @@ impl Worker {
     /// Waits for the next group: at once when somebody waits, after the delay when only deferred writes are there.
     fn next_group(&self) -> (Vec<Item>, bool) {
         let options = &self.memory.options;
+        let delay = group_delay(options.group_delay, self.commit_takes);
         let mut idle = options.sweep_interval;
         let mut queue = self.shared.lock();
         loop {
             let since = queue.deferred_since.map(|since| since.elapsed());
-            let is_due = queue.is_urgent || since.is_some_and(|passed| passed >= options.group_delay);
+            let is_due = queue.is_urgent || since.is_some_and(|passed| passed >= delay);
             if is_due || queue.is_closed || idle.is_zero() {
                 queue.is_urgent = false;
                 queue.deferred_since = None;
                 // What comes while the queue is closing was refused, so nothing is left behind.
                 return (queue.items.drain(..).collect(), queue.is_closed);
             }
-            let wait = since.map_or(idle, |passed| options.group_delay.saturating_sub(passed));
+            let wait = since.map_or(idle, |passed| delay.saturating_sub(passed));
             let (guard, result) =
                 self.shared.wake.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner);
             queue = guard;
@@ -341,9 +364,29 @@ impl Worker {
     }
 }
 
+/// How long a group of deferred writes may wait, so that the oldest is durable in time: it may have come just after a
+/// commit began, and its own commit takes as long again. Half of what is left is for a busy machine.
+fn group_delay(configured: Duration, commit_takes: Duration) -> Duration {
+    configured.min(HISTORY_LIMIT.saturating_sub(2 * commit_takes) / 2)
+}
+
 fn refuse(item: Item, problem: String) {
     let (store, operation) = item.write.names();
     if let Some(waiter) = item.waiter {
         _ = waiter.send(Err(StoreError::Refused { store, operation, problem }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_disk_leaves_less_time_to_wait() {
+        let ms = Duration::from_millis;
+        for (takes, expected) in [(0, 40), (5, 40), (10, 40), (20, 30), (40, 10), (50, 0), (500, 0)] {
+            assert_eq!(group_delay(ms(40), ms(takes)), ms(expected), "a commit of {takes} ms");
+        }
+        assert_eq!(group_delay(ms(500), ms(1)), ms(49), "the limit holds whatever is configured");
     }
 }

@@ -39,9 +39,9 @@ pub(super) const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64
 pub(super) const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
     TableDefinition::new("engagements_with_traits");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
-/// sequence → feedback.
+/// sequence → feedback, given or taken back.
 const FEEDBACK: TableDefinition<u64, Json> = TableDefinition::new("feedback");
-/// sequence → dismissal.
+/// sequence → dismissal, of a module or taken back.
 const DISMISSALS: TableDefinition<u64, Json> = TableDefinition::new("dismissals");
 /// (viewer, sequence) → entry.
 const HISTORY: TableDefinition<(u64, u64), Json> = TableDefinition::new("history");
@@ -219,8 +219,14 @@ impl Tables {
                 memory.record(&engagement, &EventTraits::unpack(traits), is_counted);
             }
         });
-        each!(FEEDBACK, "feedback", |key, value| memory.feedback.add_feedback(from_json(value)?));
-        each!(DISMISSALS, "dismissals", |key, value| memory.feedback.add_dismissal(from_json(value)?));
+        each!(FEEDBACK, "feedback", |key, value| {
+            let Said { what, is_withdrawn } = from_json(value)?;
+            memory.apply(if is_withdrawn { Write::WithdrawFeedback(what) } else { Write::Feedback(what) })
+        });
+        each!(DISMISSALS, "dismissals", |key, value| {
+            let Said { what, is_withdrawn } = from_json(value)?;
+            memory.apply(if is_withdrawn { Write::WithdrawDismissal(what) } else { Write::Dismissal(what) })
+        });
         each!(HISTORY, "history", |key, value| {
             memory.history.restore(UserId(key.0), key.1, from_json::<history::Entry>(value)?);
         });
@@ -232,6 +238,16 @@ impl Tables {
 pub(super) fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
     let kind = *EngagementKind::ALL.get(usize::from(kind))?;
     Some(Engagement { user: UserId(user), post: PostId(post), author: UserId(author), kind, at: Millis(at) })
+}
+
+/// Feedback or a dismissal as it is stored: rows are replayed in their order.
+#[derive(Serialize, serde::Deserialize)]
+struct Said<T> {
+    #[serde(flatten)]
+    what: T,
+    /// Whether it was taken back rather than given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_withdrawn: bool,
 }
 
 /// The part of feedback and dismissals that tells their age.
@@ -328,16 +344,10 @@ impl Transaction<'_> {
             Write::PutList(list) => {
                 self.inner.open_table(LISTS)?.insert(list.id.0, to_json(list)?.as_slice())?;
             }
-            Write::Feedback(feedback) => {
-                let mut table = self.inner.open_table(FEEDBACK)?;
-                let sequence = next_sequence(&table)?;
-                table.insert(sequence, to_json(feedback)?.as_slice())?;
-            }
-            Write::Dismissal(dismissal) => {
-                let mut table = self.inner.open_table(DISMISSALS)?;
-                let sequence = next_sequence(&table)?;
-                table.insert(sequence, to_json(dismissal)?.as_slice())?;
-            }
+            Write::Feedback(what) => self.append(FEEDBACK, &Said { what, is_withdrawn: false })?,
+            Write::WithdrawFeedback(what) => self.append(FEEDBACK, &Said { what, is_withdrawn: true })?,
+            Write::Dismissal(what) => self.append(DISMISSALS, &Said { what, is_withdrawn: false })?,
+            Write::WithdrawDismissal(what) => self.append(DISMISSALS, &Said { what, is_withdrawn: true })?,
             Write::History { viewer, sequence, entry, dropped } => {
                 let mut table = self.inner.open_table(HISTORY)?;
                 table.insert((viewer.0, *sequence), to_json(entry)?.as_slice())?;
@@ -347,6 +357,14 @@ impl Transaction<'_> {
             }
             Write::Flush => {}
         }
+        Ok(())
+    }
+
+    /// Puts a row behind all others.
+    fn append(&self, table: TableDefinition<u64, Json>, row: &impl Serialize) -> Result<(), Rejection> {
+        let mut table = self.inner.open_table(table)?;
+        let sequence = next_sequence(&table)?;
+        table.insert(sequence, to_json(row)?.as_slice())?;
         Ok(())
     }
 

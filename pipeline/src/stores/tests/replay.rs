@@ -24,7 +24,9 @@ enum Change {
     Rename(u64, String),
     Mute(u64, String),
     Feedback(u64, u64),
+    TakeBack(u64, u64),
     Dismiss(u64),
+    Undismiss(u64),
     List(u64, u64, Vec<u64>),
     Reopen,
 }
@@ -39,7 +41,9 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (user(), "[a-z]{1,5}").prop_map(|(user, name)| Change::Rename(user, name)),
         1 => (user(), "[a-z]{1,5}").prop_map(|(user, word)| Change::Mute(user, word)),
         1 => (user(), user()).prop_map(|(viewer, about)| Change::Feedback(viewer, about)),
+        1 => (user(), user()).prop_map(|(viewer, about)| Change::TakeBack(viewer, about)),
         1 => user().prop_map(Change::Dismiss),
+        1 => user().prop_map(Change::Undismiss),
         1 => (0..4_u64, user(), prop::collection::vec(user(), 0..4)).prop_map(|(id, owner, m)| Change::List(id, owner, m)),
         1 => Just(Change::Reopen),
     ]
@@ -122,6 +126,22 @@ impl Twin {
                     Feedback { viewer: UserId(viewer), kind, about: UserId(about), post: None, at: NOW };
                 stores.feedback.record_feedback(feedback).expect("records");
                 self.feedback.entry(viewer).or_default().push(about);
+            }
+            Change::TakeBack(viewer, about) => {
+                let kind = FeedbackKind::Post;
+                let feedback =
+                    Feedback { viewer: UserId(viewer), kind, about: UserId(about), post: None, at: NOW };
+                let said = self.feedback.entry(viewer).or_default();
+                let was_said = said.contains(&about);
+                said.retain(|other| *other != about);
+                assert_eq!(stores.feedback.withdraw_feedback(feedback).expect("withdraws"), was_said);
+            }
+            Change::Undismiss(viewer) => {
+                let dismissal = Dismissal { viewer: UserId(viewer), module: "m".to_owned(), at: NOW };
+                let count = self.dismissals.entry(viewer).or_default();
+                let was_closed = *count > 0;
+                *count = count.saturating_sub(1);
+                assert_eq!(stores.feedback.withdraw_dismissal(dismissal).expect("withdraws"), was_closed);
             }
             Change::Dismiss(viewer) => {
                 let dismissal = Dismissal { viewer: UserId(viewer), module: "m".to_owned(), at: NOW };

@@ -44,6 +44,20 @@ impl FeedbackStore for MemoryStores {
         self.data().dismissals.push(dismissal);
         Ok(())
     }
+
+    fn withdraw_feedback(&self, feedback: Feedback) -> Result<bool, StoreError> {
+        let mut data = self.data();
+        let before = data.feedback.len();
+        data.feedback.retain(|said| !feedback.takes_back(said));
+        Ok(data.feedback.len() < before)
+    }
+
+    fn withdraw_dismissal(&self, dismissal: Dismissal) -> Result<bool, StoreError> {
+        let mut data = self.data();
+        let is_same = |said: &Dismissal| (said.viewer, &said.module) == (dismissal.viewer, &dismissal.module);
+        let newest = data.dismissals.iter().rposition(is_same);
+        Ok(newest.map(|place| data.dismissals.remove(place)).is_some())
+    }
 }
 
 impl HistoryStore for MemoryStores {

@@ -91,3 +91,26 @@ async fn relations_can_be_offered_instead_and_take_effect() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_said_can_be_taken_back_and_then_was_never_said() {
+    let mut relations = plain();
+    relations.mixing.offer_relations = true;
+    let said = [ActionKind::DontLike, ActionKind::SeeFewer].map(|kind| (kind, plain()));
+    let done = [ActionKind::Mute, ActionKind::Block, ActionKind::Unfollow];
+    for (kind, config) in said.into_iter().chain(done.map(|kind| (kind, relations.clone()))) {
+        let world = world_of(config, 5, &[], Answer::Rows);
+        let before = world.first(TimelineKind::ForYou).await;
+        let shown = posts(&before)[0];
+        let token = &action(&before, shown, kind)[0].token;
+        assert!(!world.home.undo(VIEWER, token).expect("taken"), "{kind:?}: nothing was said yet");
+        world.home.act(VIEWER, token).expect("done");
+        let without = world.first(TimelineKind::ForYou).await;
+        assert!(!ids(&without).contains(&shown.id), "{kind:?}: it acts");
+        let foreign = world.home.undo(UserId(10), token);
+        assert!(matches!(foreign, Err(TimelineError::BadAction)), "{kind:?}: {foreign:?}");
+        assert!(world.home.undo(VIEWER, token).expect("taken back"), "{kind:?}");
+        let again = world.first(TimelineKind::ForYou).await;
+        assert!(ids(&again).contains(&shown.id), "{kind:?}: as before");
+    }
+}

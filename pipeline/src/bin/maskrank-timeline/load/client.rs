@@ -48,7 +48,7 @@ impl Client {
 
     /// Asks once. An answer counts when it arrived whole.
     pub(super) async fn ask(&self, token: &str) -> Reply {
-        match tokio::time::timeout(self.patience, self.exchange(token)).await {
+        match tokio::time::timeout(self.patience, self.exchange(&self.path, token)).await {
             Ok(Ok(status)) if status.is_success() => Reply::Answered,
             Ok(Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)) => Reply::Shed,
             Ok(Ok(status)) => {
@@ -63,12 +63,18 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, token: &str) -> Result<StatusCode, Error> {
+    /// Whether a token's account may read: withdrawn accounts are refused, and would be counted as failures.
+    pub(super) async fn may_read(&self, token: &str) -> Result<bool, Error> {
+        let status = tokio::time::timeout(self.patience, self.exchange("/v1/viewer", token)).await??;
+        Ok(status != StatusCode::FORBIDDEN)
+    }
+
+    async fn exchange(&self, path: &str, token: &str) -> Result<StatusCode, Error> {
         let mut sender = match self.take_idle() {
             Some(sender) => sender,
             None => self.connect().await?,
         };
-        let request = Request::get(&self.path)
+        let request = Request::get(path)
             .header(header::HOST, &self.host)
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Empty::new())?;

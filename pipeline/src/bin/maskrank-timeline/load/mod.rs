@@ -13,13 +13,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, TryStreamExt};
 use maskrank_pipeline::domain::{Clock, SystemClock, UserId};
 use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::service::Tokens;
+use tokio::task::JoinHandle;
 
 pub(crate) use arrivals::Arrivals;
 use client::{Client, Reply};
-use summary::Sample;
+use summary::{Sample, Summary};
 
 use crate::Outcome;
 use crate::random::Random;
@@ -45,7 +47,7 @@ pub(crate) struct Arguments {
     /// Which timeline: for_you, following, subscribed, lists/ID
     #[arg(long, requires = "url", default_value = "for_you", value_name = "PATH")]
     timeline: String,
-    /// Viewers 1 to N ask in random order
+    /// Viewers 1 to N, but for withdrawn ones, ask in random order
     #[arg(long, requires = "url", default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     viewers: u64,
     /// The service's key, to make the viewers' tokens with; without it that of the world's folder
@@ -54,6 +56,20 @@ pub(crate) struct Arguments {
     /// A request that is not answered within so many seconds has failed
     #[arg(long, requires = "url", default_value_t = 30, value_name = "S")]
     patience: u64,
+    /// Append what came of each step to this file, too
+    #[arg(long, requires = "url", value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// What to call the run in that file, such as the model's precision
+    #[arg(long, requires = "csv", default_value = "", value_name = "TEXT", value_parser = label)]
+    label: String,
+}
+
+/// A cell of a file of comma-separated values, as it stands.
+fn label(text: &str) -> Result<String, String> {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => Err("expected no comma, quote or line break".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// A rate and how long it is kept.
@@ -98,38 +114,85 @@ impl Arguments {
         }
         let tokens = Tokens::new(Key::open_or_create(&path)?);
         let now = SystemClock::default().now();
-        let tokens: Arc<[String]> =
+        let tokens: Vec<String> =
             (1..=self.viewers).map(|viewer| tokens.mint(UserId(viewer), now, LIFETIME)).collect();
         let client = Client::new(url, &self.timeline, Duration::from_secs(self.patience));
         let client = Arc::new(client.map_err(|error| error.to_string())?);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let tokens = runtime.block_on(readers(&client, tokens)).map_err(|error| error.to_string())?;
+        if tokens.is_empty() {
+            return Err("none of the viewers may read".into());
+        }
         let mut out = std::io::stdout().lock();
         writeln!(out, "{url} {}: {} arrivals, seed {seed}", self.timeline, self.arrivals.name())?;
         summary::head(&mut out)?;
-        for (number, &step) in self.steps.iter().enumerate() {
-            let seed = seed.wrapping_add(number as u64);
-            let plan = self.arrivals.plan(step, &mut Random(seed));
-            let drive = drive(Arc::clone(&client), Arc::clone(&tokens), plan, Random(seed ^ 0xA5A5));
-            let samples = runtime.block_on(drive);
-            summary::line(&mut out, step, &samples)?;
+        let summaries = runtime.block_on(self.drive_steps(&client, &tokens, seed));
+        for summary in &summaries {
+            summary::line(&mut out, summary)?;
+        }
+        if let Some(path) = &self.csv {
+            let labels = [
+                ("label", self.label.clone()),
+                ("timeline", self.timeline.clone()),
+                ("arrivals", self.arrivals.name().to_owned()),
+            ];
+            summary::append(path, &labels, &summaries)?;
         }
         Ok(())
     }
+
+    /// Drives one step after the other, without a pause between them: what one left behind is met by the next.
+    async fn drive_steps(&self, client: &Arc<Client>, tokens: &Arc<[String]>, seed: u64) -> Vec<Summary> {
+        let mut start = Instant::now();
+        let mut under_way = Vec::with_capacity(self.steps.len());
+        for (number, &step) in self.steps.iter().enumerate() {
+            let seed = seed.wrapping_add(number as u64);
+            let plan = self.arrivals.plan(step, &mut Random(seed));
+            under_way.push(drive(client, tokens, start, plan, Random(seed ^ 0xA5A5)).await);
+            start += Duration::from_secs_f64(step.seconds);
+            tokio::time::sleep_until(start.into()).await;
+        }
+        let mut summaries: Vec<Summary> = Vec::with_capacity(under_way.len());
+        for (&step, tasks) in self.steps.iter().zip(under_way) {
+            let mut samples = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                let lost = Sample { reply: Reply::Failed, ..Sample::default() };
+                samples.push(task.await.unwrap_or(lost));
+            }
+            summaries.push(Summary::of(step, &samples, &summaries));
+        }
+        summaries
+    }
 }
 
-/// Sends requests at the planned moments and waits for all answers.
+/// How many viewers are looked up at once.
+const LOOK_UPS: usize = 16;
+
+/// The tokens whose accounts may read, found out before anything is measured.
+async fn readers(
+    client: &Client,
+    tokens: Vec<String>,
+) -> Result<Arc<[String]>, Box<dyn std::error::Error + Send + Sync>> {
+    let asked = futures_util::stream::iter(tokens)
+        .map(async |token| client.may_read(&token).await.map(|may| may.then_some(token)))
+        .buffered(LOOK_UPS);
+    let answers: Vec<Option<String>> = asked.try_collect().await?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// Sends a step's requests at the planned moments, until the step is over.
 async fn drive(
-    client: Arc<Client>,
-    tokens: Arc<[String]>,
+    client: &Arc<Client>,
+    tokens: &Arc<[String]>,
+    start: Instant,
     plan: Vec<Duration>,
     mut random: Random,
-) -> Vec<Sample> {
-    let start = Instant::now();
+) -> Vec<JoinHandle<Sample>> {
     let mut under_way = Vec::with_capacity(plan.len());
     for after in plan {
         let planned = start + after;
         tokio::time::sleep_until(planned.into()).await;
-        let (client, tokens) = (Arc::clone(&client), Arc::clone(&tokens));
+        let (client, tokens) = (Arc::clone(client), Arc::clone(tokens));
         let viewer = usize::try_from(random.next() % tokens.len() as u64).unwrap_or(0);
         under_way.push(tokio::spawn(async move {
             let sent = planned.elapsed();
@@ -137,10 +200,5 @@ async fn drive(
             Sample { planned: after, sent_late: sent, latency: planned.elapsed(), reply }
         }));
     }
-    let mut samples = Vec::with_capacity(under_way.len());
-    for task in under_way {
-        let lost = Sample { reply: Reply::Failed, ..Sample::default() };
-        samples.push(task.await.unwrap_or(lost));
-    }
-    samples
+    under_way
 }

@@ -1,6 +1,7 @@
 //! What came of a step.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Step;
@@ -19,43 +20,117 @@ pub(super) struct Sample {
     pub(super) reply: Reply,
 }
 
-pub(super) fn head(out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{:>9} {:>7} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7} {:>10} {:>9}",
-        "rate/s",
-        "sent",
-        "answered",
-        "p50 ms",
-        "p99 ms",
-        "p99.9 ms",
-        "max ms",
-        "shed",
-        "failed",
-        "last shed",
-        "lag ms"
-    )
+/// What came of one step.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Summary {
+    step: Step,
+    sent: usize,
+    answered: usize,
+    shed: usize,
+    failed: usize,
+    /// Latencies of what was answered: p50, p99, p99.9 and the longest; none when nothing was.
+    latencies: [Option<Duration>; 4],
+    /// The driver's longest lag.
+    lag: Option<Duration>,
+    /// After a step at a higher rate: from this step's start to the last request that was sent away or answered later
+    /// than the p99 of the step before that one, within the step's first ten seconds. Later ones are this step's own.
+    recovered_after: Option<Duration>,
 }
 
-pub(super) fn line(out: &mut impl Write, step: Step, samples: &[Sample]) -> std::io::Result<()> {
-    let of = |reply: Reply| samples.iter().filter(move |sample| sample.reply == reply);
-    let mut latencies: Vec<Duration> = of(Reply::Answered).map(|sample| sample.latency).collect();
-    latencies.sort_unstable();
-    let [p50, p99, p999, max] =
-        [0.5, 0.99, 0.999, 1.0].map(|share| milliseconds(quantile(&latencies, share)));
-    let last_shed = of(Reply::Shed).map(|sample| sample.planned).max();
-    let last_shed = last_shed.map_or("-".to_owned(), |at| format!("{:.2} s", at.as_secs_f64()));
-    let lag = samples.iter().map(|sample| sample.sent_late).max();
-    writeln!(
-        out,
-        "{:>9.1} {:>7} {:>9} {p50:>9} {p99:>9} {p999:>9} {max:>9} {:>8} {:>7} {last_shed:>10} {:>9}",
-        step.rate,
-        samples.len(),
-        latencies.len(),
-        of(Reply::Shed).count(),
-        of(Reply::Failed).count(),
-        milliseconds(lag),
-    )
+/// How long after a rush what goes wrong is looked for.
+const AFTERMATH: Duration = Duration::from_secs(10);
+
+impl Summary {
+    /// Sums up a step that came after `earlier` ones.
+    pub(super) fn of(step: Step, samples: &[Sample], earlier: &[Self]) -> Self {
+        let count = |reply| samples.iter().filter(|sample| sample.reply == reply).count();
+        let answered = samples.iter().filter(|sample| sample.reply == Reply::Answered);
+        let mut latencies: Vec<Duration> = answered.map(|sample| sample.latency).collect();
+        latencies.sort_unstable();
+        let recovered_after = match earlier {
+            [.., usual, rush] if rush.step.rate > step.rate.max(usual.step.rate) => {
+                let bound = usual.latencies[1].unwrap_or(Duration::MAX);
+                let is_wrong = |sample: &&Sample| sample.reply != Reply::Answered || sample.latency > bound;
+                let aftermath = samples.iter().filter(|sample| sample.planned <= AFTERMATH);
+                Some(aftermath.filter(is_wrong).map(|sample| sample.planned).max().unwrap_or_default())
+            }
+            _ => None,
+        };
+        Self {
+            step,
+            sent: samples.len(),
+            answered: latencies.len(),
+            shed: count(Reply::Shed),
+            failed: count(Reply::Failed),
+            latencies: [0.5, 0.99, 0.999, 1.0].map(|share| quantile(&latencies, share)),
+            lag: samples.iter().map(|sample| sample.sent_late).max(),
+            recovered_after,
+        }
+    }
+
+    fn cells(&self) -> [String; 12] {
+        let [p50, p99, p999, max] = self.latencies.map(milliseconds);
+        let recovered = self.recovered_after.map_or("-".to_owned(), |at| format!("{:.2}", at.as_secs_f64()));
+        [
+            format!("{:.1}", self.step.rate),
+            format!("{:.1}", self.answered as f64 / self.step.seconds),
+            self.sent.to_string(),
+            self.answered.to_string(),
+            p50,
+            p99,
+            p999,
+            max,
+            self.shed.to_string(),
+            self.failed.to_string(),
+            recovered,
+            milliseconds(self.lag),
+        ]
+    }
+}
+
+/// Names of a line's cells: for people, and in files.
+const COLUMNS: [(&str, &str); 12] = [
+    ("rate/s", "rate_per_s"),
+    ("done/s", "answered_per_s"),
+    ("sent", "sent"),
+    ("answered", "answered"),
+    ("p50 ms", "p50_ms"),
+    ("p99 ms", "p99_ms"),
+    ("p99.9 ms", "p999_ms"),
+    ("max ms", "max_ms"),
+    ("shed", "shed"),
+    ("failed", "failed"),
+    ("recov. s", "recovered_after_s"),
+    ("lag ms", "driver_lag_ms"),
+];
+
+fn aligned(cells: impl Iterator<Item = impl AsRef<str>>) -> String {
+    cells.map(|cell| format!("{:>9}", cell.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn head(out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "{}", aligned(COLUMNS.iter().map(|(name, _)| name)))
+}
+
+pub(super) fn line(out: &mut impl Write, summary: &Summary) -> std::io::Result<()> {
+    writeln!(out, "{}", aligned(summary.cells().iter()))
+}
+
+/// Appends lines to a file, which gets a first line with the columns' names when it is new.
+pub(super) fn append(path: &Path, labels: &[(&str, String)], summaries: &[Summary]) -> std::io::Result<()> {
+    let is_new = !path.exists();
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let joined = |cells: Vec<&str>| cells.join(",");
+    if is_new {
+        let names = labels.iter().map(|(name, _)| *name).chain(COLUMNS.iter().map(|(_, name)| *name));
+        writeln!(file, "{}", joined(names.collect()))?;
+    }
+    for summary in summaries {
+        let cells = summary.cells();
+        let cells = labels.iter().map(|(_, value)| value.as_str()).chain(cells.iter().map(String::as_str));
+        writeln!(file, "{}", joined(cells.collect()))?;
+    }
+    Ok(())
 }
 
 /// The smallest latency that is not exceeded by this share of all.
@@ -83,26 +158,28 @@ mod tests {
     }
 
     #[test]
-    fn sheds_and_failures_are_counted_apart() {
-        let sample = |reply, ms| Sample {
-            planned: Duration::from_millis(ms),
-            latency: Duration::from_millis(10),
+    fn recovery_counts_from_the_end_of_a_rush_to_the_last_that_suffered() {
+        let sample = |planned, latency, reply| Sample {
+            planned: Duration::from_millis(planned),
+            latency: Duration::from_millis(latency),
             reply,
             ..Sample::default()
         };
-        let samples = [
-            sample(Reply::Answered, 0),
-            sample(Reply::Shed, 250),
-            sample(Reply::Failed, 300),
-            sample(Reply::Shed, 40),
+        let step = |rate| Step { rate, seconds: 30.0 };
+        let fine = [sample(0, 10, Reply::Answered), sample(500, 12, Reply::Answered)];
+        let usual = Summary::of(step(4.0), &fine, &[]);
+        assert_eq!((usual.recovered_after, usual.answered), (None, 2));
+        let rush = Summary::of(step(8.0), &[sample(0, 1, Reply::Shed)], std::slice::from_ref(&usual));
+        assert_eq!((rush.recovered_after, rush.shed, rush.latencies[0]), (None, 1, None));
+        let after = [
+            sample(100, 30, Reply::Answered),
+            sample(400, 1, Reply::Shed),
+            sample(700, 12, Reply::Answered),
+            sample(20_000, 90, Reply::Answered),
         ];
-        let mut text = Vec::new();
-        line(&mut text, Step { rate: 4.0, seconds: 1.0 }, &samples).expect("written");
-        let text = String::from_utf8(text).expect("text");
-        let words: Vec<&str> = text.split_whitespace().collect();
-        assert_eq!(
-            words,
-            ["4.0", "4", "1", "10.00", "10.00", "10.00", "10.00", "2", "1", "0.25", "s", "0.00"]
-        );
+        let earlier = [usual, rush];
+        let recovered = Summary::of(step(4.0), &after, &earlier).recovered_after;
+        assert_eq!(recovered, Some(Duration::from_millis(400)));
+        assert_eq!(Summary::of(step(4.0), &fine, &earlier).recovered_after, Some(Duration::ZERO));
     }
 }

@@ -1,0 +1,200 @@
+//! Lanes by what they let in, with time that stands still but when all wait for it.
+
+use tokio::task::JoinHandle;
+
+use super::*;
+
+fn lane(concurrent: usize, waiting: usize, max_wait_ms: u64) -> Arc<Lane> {
+    Lane::new("test", LaneConfig { concurrent, waiting, max_wait_ms, answer_within_ms: None })
+}
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+#[tokio::test]
+async fn places_are_given_queued_for_and_refused_in_this_order() {
+    let lane = lane(2, 1, 60_000);
+    let first = lane.enter().await.expect("a place");
+    let _second = lane.enter().await.expect("a place");
+    assert_eq!(lane.working(), 2);
+    let queued = tokio::spawn({
+        let lane = Arc::clone(&lane);
+        async move { lane.enter().await.map(drop) }
+    });
+    while lane.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(lane.enter().await.is_err(), "the queue of one is full");
+    assert_eq!(lane.waiting(), 1, "who is sent away does not wait");
+    drop(first);
+    queued.await.expect("no panic").expect("the place that became free");
+    assert_eq!((lane.waiting(), lane.working()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_at_its_limit() {
+    let lane = lane(1, 10, 100);
+    let _held = lane.enter().await.expect("a place");
+    let before = Instant::now();
+    assert!(lane.enter().await.is_err());
+    assert_eq!(before.elapsed(), ms(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_foretold_from_what_is_under_way() {
+    let start = Instant::now();
+    let work = Work { holds_for: ms(100), holds_after_wait: ms(0), since: vec![start, start + ms(40)] };
+    let wait = |ahead, concurrent, at| work.expected_wait(ahead, concurrent, start + ms(at));
+    assert_eq!(wait(0, 2, 50), ms(50), "the older one is half done");
+    assert_eq!(wait(1, 2, 50), ms(90), "the younger one took its place at 40");
+    assert_eq!(wait(2, 2, 50), ms(150), "the older one's successor");
+    assert_eq!(wait(5, 2, 50), ms(290));
+    assert_eq!(wait(0, 2, 130), ms(10), "the younger one is next, the older one is overdue for 30");
+    assert_eq!(wait(1, 2, 130), ms(30));
+    assert_eq!(wait(0, 2, 10_000), ms(9_860), "what hangs is not waited for");
+    assert_eq!(wait(3, 4, 50), ms(90), "more places than are taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_would_be_too_long_is_not_begun() {
+    let lane = lane(1, 1_000, 250);
+    // One request takes 100 ms: the third in the queue would wait for 300.
+    let first = lane.enter().await.expect("a place");
+    tokio::time::sleep(ms(100)).await;
+    drop(first);
+    let _held = lane.enter().await.expect("a place");
+    lane.waiting.store(2, Ordering::Relaxed);
+    assert_eq!(lane.enter().await.err(), Some(Shed { retry_after: ms(300) }));
+}
+
+#[test]
+fn nobody_waits_for_an_answer_that_would_be_late() {
+    let config = LaneConfig { concurrent: 2, waiting: 8, max_wait_ms: 250, answer_within_ms: Some(450) };
+    let longest = |holds_for, holds_after_wait| {
+        let work =
+            Work { holds_for: ms(holds_for), holds_after_wait: ms(holds_after_wait), since: Vec::new() };
+        work.longest_wait(&config)
+    };
+    assert_eq!(longest(0, 0), ms(250), "nothing is known");
+    assert_eq!(longest(60, 120), ms(250), "quick work: the wait's own limit");
+    assert_eq!(longest(200, 300), ms(150));
+    assert_eq!(longest(300, 500), ms(0), "slow work: who finds no place goes at once");
+    assert_eq!(longest(100, 9_000), ms(250), "what was slow once is quick now");
+    assert_eq!(longest(300, 0), ms(150), "nobody has waited yet");
+}
+
+#[tokio::test]
+async fn new_limits_hold_from_the_next_request_on() {
+    let lane = lane(1, 0, 10);
+    let _held = lane.enter().await.expect("a place");
+    assert!(lane.enter().await.is_err());
+    lane.set(LaneConfig { concurrent: 2, waiting: 0, max_wait_ms: 10, answer_within_ms: None });
+    let _more = lane.enter().await.expect("a place of the new lane");
+}
+
+/// What came of one request: when it was sent, and its latency, or none when it was shed.
+type Outcome = (Duration, Option<Duration>);
+
+/// How a machine of known speed does the work of a place.
+#[derive(Clone, Copy, Debug)]
+enum Machine {
+    /// Each place takes this long, whatever the others do.
+    Places(Duration),
+    /// One request after the other, this long each.
+    OneByOne(Duration),
+}
+
+/// Requests at exponential gaps, each of these rates for so long; the last outcomes of each.
+async fn drive(lane: &Arc<Lane>, machine: Machine, steps: &[(f64, Duration)]) -> Vec<Vec<Outcome>> {
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut gap = |rate: f64| {
+        // xorshift64*, as its authors give it.
+        random ^= random >> 12;
+        random ^= random << 25;
+        random ^= random >> 27;
+        let uniform = ((random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) + 1) as f64 / (1u64 << 53) as f64;
+        Duration::from_secs_f64(-uniform.ln() / rate)
+    };
+    let one_by_one = Arc::new(tokio::sync::Mutex::new(()));
+    let mut by_step = Vec::new();
+    for &(rate, length) in steps {
+        let start = Instant::now();
+        let mut asked: Vec<JoinHandle<Outcome>> = Vec::new();
+        let mut at = gap(rate);
+        while at < length {
+            tokio::time::sleep_until(start + at).await;
+            let (lane, one_by_one) = (Arc::clone(lane), Arc::clone(&one_by_one));
+            asked.push(tokio::spawn(async move {
+                let sent = Instant::now();
+                let Ok(_place) = lane.enter().await else { return (at, None) };
+                match machine {
+                    Machine::Places(time) => tokio::time::sleep(time).await,
+                    Machine::OneByOne(time) => {
+                        let _turn = one_by_one.lock().await;
+                        tokio::time::sleep(time).await;
+                    }
+                }
+                (at, Some(sent.elapsed()))
+            }));
+            at += gap(rate);
+        }
+        tokio::time::sleep_until(start + length).await;
+        by_step.push(asked);
+    }
+    let mut outcomes = Vec::new();
+    for step in by_step {
+        let mut of_step = Vec::new();
+        for asked in step {
+            of_step.push(asked.await.expect("no panic"));
+        }
+        outcomes.push(of_step);
+    }
+    outcomes
+}
+
+fn p99(outcomes: &[Outcome]) -> Duration {
+    let mut latencies: Vec<Duration> = outcomes.iter().filter_map(|(_, latency)| *latency).collect();
+    latencies.sort_unstable();
+    latencies[(latencies.len() * 99).div_ceil(100) - 1]
+}
+
+fn answered(outcomes: &[Outcome]) -> usize {
+    outcomes.iter().filter(|(_, latency)| latency.is_some()).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn twice_the_capacity_is_shed_and_forgotten_within_a_second() {
+    let within = |concurrent, waiting, max_wait_ms, within| {
+        let answer_within_ms = Some(within);
+        Lane::new("test", LaneConfig { concurrent, waiting, max_wait_ms, answer_within_ms })
+    };
+    // For You on two cores, one scored after the other, at several speeds; places that work side by side; Following.
+    let cases = [
+        (Machine::OneByOne(ms(65)), within(2, 8, 250, 450), 15.0, 450),
+        (Machine::OneByOne(ms(100)), within(2, 8, 250, 450), 10.0, 450),
+        (Machine::OneByOne(ms(180)), within(2, 8, 250, 450), 5.5, 450),
+        (Machine::Places(ms(200)), lane(2, 8, 250), 10.0, 450),
+        (Machine::Places(ms(4)), lane(4, 128, 10), 1_000.0, 14),
+    ];
+    for (machine, lane, capacity, bound) in cases {
+        let minute = Duration::from_secs(60);
+        let steps = [(capacity, minute), (2.0 * capacity, minute), (0.5 * capacity, minute)];
+        let outcomes = drive(&lane, machine, &steps).await;
+        let [at, twice, after] = &outcomes[..] else { panic!("three steps") };
+        let (p99_at, p99_twice) = (p99(at), p99(twice));
+        let done = answered(twice) as f64 / (capacity * minute.as_secs_f64());
+        let case =
+            format!("{machine:?}: p99 {p99_at:?} at capacity, {p99_twice:?} at twice of it, {done} done");
+        assert!(p99_twice <= 2 * p99_at, "{case}");
+        // A tenth for what was foretold wrongly.
+        assert!(p99_at.max(p99_twice) <= ms(bound) + ms(bound) / 10, "{case}");
+        // It goes on working at its full speed: nothing is begun and given up.
+        assert!((0.9..=1.1).contains(&done), "{case}");
+        let first_second = after.iter().filter(|(at, _)| *at <= Duration::from_secs(1)).count();
+        let later = &after[first_second..];
+        assert!(p99(later) <= p99_at, "{case}: {:?} a second after the rush and later", p99(later));
+        let share = 1.0 - answered(later) as f64 / later.len() as f64;
+        assert!(share <= 0.1, "{case}: half of the capacity is served, but for {share}");
+    }
+}
