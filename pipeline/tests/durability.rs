@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use maskrank_pipeline::domain::stores::{Relation, Stores};
 use maskrank_pipeline::domain::{
-    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ManualClock, Millis, Post, PostId, User, UserId,
-    ViewerSettings,
+    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ManualClock, Millis, Post, PostId, User,
+    UserId, ViewerSettings,
 };
 use maskrank_pipeline::stores::{Base, Embedded, StoreOptions};
 
