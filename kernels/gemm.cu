@@ -1,9 +1,12 @@
 // gemm: grouped matrix products with a fused epilogue; one group a linear layer, all groups of a step in one launch.
 //
-//   out_g = epilogue( a_g · b_gᵀ · scale_g + bias_g )        epilogue: none, relu, ⊙ factor_g, layer norm
+//   out_g = epilogue( (a_g · b_gᵀ + r_g) · scale_g + bias_g )        epilogue: none, relu, ⊙ factor_g, layer norm
+//   scratch_g = a_g · b_gᵀ                                           epilogue: sums, whose rows are requests
 //
-// Operands     a (rows, k)  b (n, k)  scale, bias (n) f32  factor, out (rows, n); row-major, K contiguous; a, factor and out are
-//              column ranges of wider buffers (strides), b is packed. k and n are padded to 64 with zeros, rows is ragged.
+//   r_g: the rest of K, that the request's candidates share: plain_g + terms.y · normed_g + terms.z · center_g; else absent
+//
+// Operands     a (rows, k)  b (n, k)  scale, bias (n) f32  factor, out (rows, n); row-major, K contiguous; a, b, factor and out
+//              are column ranges of wider matrices (strides). k and n are padded to 64 with zeros, rows is ragged.
 // Tile         BLOCK_M candidates × BLOCK_N features, K in steps of BLOCK_K_BYTES bytes, NUM_STAGES buffers; three shapes,
 //              chosen by the number of candidates. grid.x: column tiles of all groups in order; grid.y: row tiles.
 // Threads      NUM_WARPS warps of WARP_M × WARP_N, column-major over the block tile's warps; accumulator.cuh has the lanes
@@ -85,16 +88,24 @@ __device__ __forceinline__ void gemm(const GemmParams& params) {
 
     constexpr uint32_t ELEMENT_BYTES = sizeof(typename Element::Storage);
     const uint64_t a_stride = static_cast<uint64_t>(group.a_stride) * ELEMENT_BYTES;
-    const uint64_t b_stride = static_cast<uint64_t>(group.k) * ELEMENT_BYTES;
+    const uint64_t b_stride = static_cast<uint64_t>(group.b_stride) * ELEMENT_BYTES;
     OperandLoader<TileShape::BLOCK_M, TileShape> loader_a(static_cast<const char*>(group.a) + first_row * a_stride,
                                                           a_stride, valid_rows);
     OperandLoader<TileShape::BLOCK_N, TileShape> loader_b(static_cast<const char*>(group.b) + first_column * b_stride,
                                                           b_stride, valid_columns);
     const uint32_t smem_stages = shared_address(smem);
     const uint32_t num_steps = group.k * ELEMENT_BYTES / TileShape::BLOCK_K_BYTES;
+    const uint32_t repeat_steps = group.repeat_k * ELEMENT_BYTES / TileShape::BLOCK_K_BYTES;
+    uint32_t b_steps = 0;  // since b began: [0, repeat_steps)
     const auto start_stage = [&](uint32_t stage) {
         loader_a.start(smem_stages + stage * TileShape::STAGE_BYTES);
         loader_b.start(smem_stages + stage * TileShape::STAGE_BYTES + TileShape::STAGE_A_BYTES);
+        if constexpr (Epilogue<Element>::REPEATS_B) {
+            if (++b_steps == repeat_steps) {
+                loader_b.gmem -= repeat_steps * TileShape::BLOCK_K_BYTES;
+                b_steps = 0;
+            }
+        }
     };
 
     // Prologue: all stages but one are on their way. A step without a copy still commits, so that counts stay fixed.
@@ -165,6 +176,10 @@ typedef Tile<16, 32, 16, 16, 128, 8, 4> Tile16x32;                              
     GEMM_ENTRY(ELEMENT, element, m, n, EpilogueBiasRelu, relu) \
     GEMM_ENTRY(ELEMENT, element, m, n, EpilogueBiasMask, mask) \
     GEMM_ENTRY(ELEMENT, element, m, n, EpilogueBiasNorm, norm)
+// Sums of requests, of which a batch has few.
+#define GEMM_SUMS(ELEMENT, element)                            \
+    GEMM_ENTRY(ELEMENT, element, 64, 64, EpilogueSums, sums)   \
+    GEMM_ENTRY(ELEMENT, element, 16, 32, EpilogueSums, sums)
 #define GEMM_ENTRY(ELEMENT, element, m, n, EPILOGUE, epilogue)                                                        \
     KERNEL_ENTRY(gemm_##element##_##m##x##n##_##epilogue, GemmParams, Tile##m##x##n::NUM_THREADS,                     \
                  Tile##m##x##n::MIN_BLOCKS, Tile##m##x##n::SMEM_BYTES,                                                \
@@ -174,18 +189,22 @@ typedef Tile<16, 32, 16, 16, 128, 8, 4> Tile16x32;                              
 GEMM_TILE(F32, f32, 128, 128)
 GEMM_TILE(F32, f32, 64, 64)
 GEMM_TILE(F32, f32, 16, 32)
+GEMM_SUMS(F32, f32)
 #elif defined(MASKRANK_UNIT_tf32)
 GEMM_TILE(Tf32, tf32, 128, 256)
 GEMM_TILE(Tf32, tf32, 64, 64)
 GEMM_TILE(Tf32, tf32, 16, 32)
+GEMM_SUMS(Tf32, tf32)
 #elif defined(MASKRANK_UNIT_bf16)
 GEMM_TILE(Bf16, bf16, 128, 256)
 GEMM_TILE(Bf16, bf16, 64, 64)
 GEMM_TILE(Bf16, bf16, 16, 32)
+GEMM_SUMS(Bf16, bf16)
 #elif defined(MASKRANK_UNIT_f16)
 GEMM_TILE(F16, f16, 128, 256)
 GEMM_TILE(F16, f16, 64, 64)
 GEMM_TILE(F16, f16, 16, 32)
+GEMM_SUMS(F16, f16)
 #else
 #error "a unit is compiled for one compute precision: -DMASKRANK_UNIT_<f32|tf32|bf16|f16>"
 #endif

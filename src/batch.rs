@@ -132,6 +132,9 @@ impl Batch<'_> {
 }
 
 /// Which columns are given once a request. Declared when a scorer is built, the same for every batch.
+///
+/// Every backend reads such columns once a request. The CPU and CUDA also compute what they can of the products over them
+/// once a request; wgpu computes all products for every candidate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     /// Ranges of continuous features; ascending, not touching each other's columns.

@@ -187,6 +187,49 @@ fn top_is_per_request_also_where_a_batch_cuts_one() {
 }
 
 #[test]
+fn columns_that_come_once_a_request_are_declared_for_records_too() {
+    let world = World::new();
+    let columns = world.text("columns");
+    // A file may name more than the model reads.
+    std::fs::write(&columns, "user_embedding\ncontinuous:0..3\ncontinuous:9000..9001\n").expect("written");
+    let (by_hand, of_file) = ("user_embedding,continuous:0..3", format!("@{columns}"));
+    let score = |more: &[&str]| succeed(&refs(&world.score("records.tfrecord", more)));
+    let plain = score(&[]);
+    let split = score(&["--request-columns", by_hand]);
+    assert_eq!(score(&["--request-columns", &of_file]), split, "the file declares the same");
+    for batch in ["7", "1"] {
+        assert_eq!(score(&["--request-columns", by_hand, "--batch", batch]), split, "batches of {batch}");
+    }
+    let rows = |text: &str| -> Vec<Vec<String>> {
+        text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let (plain, split) = (rows(&plain), rows(&split));
+    assert_eq!(plain.len(), split.len());
+    for (plain, split) in plain.iter().zip(&split) {
+        assert_eq!(plain[..4], split[..4], "ids and status");
+        for (a, b) in plain[4..].iter().zip(&split[4..]) {
+            let (a, b): (f64, f64) = (a.parse().expect("a number"), b.parse().expect("a number"));
+            // The same sums in another order.
+            assert!((a - b).abs() <= 1e-3 * a.abs().max(1e-2), "{plain:?} and {split:?}");
+        }
+    }
+    let mut expected = Vec::new();
+    for request in split.chunks(10) {
+        let score = |row: &[String]| row[4].parse::<f32>().expect("a score");
+        let mut best = request.to_vec();
+        best.sort_by(|a, b| score(b).total_cmp(&score(a)));
+        expected.extend(best.into_iter().take(3));
+    }
+    for batch in ["1500", "7"] {
+        let top = score(&["--request-columns", by_hand, "--top", "3", "--batch", batch]);
+        assert_eq!(rows(&top), expected, "batches of {batch}");
+    }
+    let beyond =
+        fail(&refs(&world.score("records.tfrecord", &["--request-columns", "continuous:9000..9001"])));
+    assert!(beyond.contains("split.continuous"), "{beyond}");
+}
+
+#[test]
 fn damaged_records_are_named_and_can_be_skipped() {
     let world = World::new();
     let good = std::fs::read(world.path("records.tfrecord")).expect("read");

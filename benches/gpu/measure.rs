@@ -11,7 +11,7 @@ use maskrank::plan::{Folding, Plan};
 use maskrank::weights::seeded::{self, SeededInputs};
 use maskrank::{
     Backend, Batch, Binary, BinaryMut, BinaryType, Columns, Features, Model, ModelConfig, Precision, Request,
-    ScoreOptions, Scorer, Scores,
+    ScoreOptions, Scorer, Scores, Split,
 };
 
 use crate::Outcome;
@@ -91,7 +91,6 @@ pub(crate) fn ceilings() -> Rows {
                     candidates: 0,
                     bytes: copy.bytes,
                     flops: 0.0,
-                    baseline: None,
                 });
             }
         }
@@ -108,7 +107,6 @@ pub(crate) fn ceilings() -> Rows {
             candidates: 0,
             bytes: best.bytes,
             flops: best.flops,
-            baseline: None,
         });
     }
     Ok(rows)
@@ -152,7 +150,6 @@ pub(crate) fn kernels() -> Rows {
                     candidates,
                     bytes: kernel.bytes,
                     flops: kernel.flops,
-                    baseline: None,
                 });
             }
         }
@@ -182,7 +179,6 @@ pub(crate) fn model() -> Rows {
             candidates,
             bytes: 0.0,
             flops: flops * candidates as f64,
-            baseline: None,
         };
         for candidates in SIZES {
             timing.score(request(&inputs, candidates, widths))?;
@@ -190,6 +186,17 @@ pub(crate) fn model() -> Rows {
             rows.push(row("graph", &precision.to_string(), candidates, seconds));
         }
         drop(timing);
+        for (kind, split) in splits() {
+            let mut timing = Timing::with_split(&case.model, precision, largest, split.clone())?;
+            let (once, each) = (split.request_widths(widths), split.candidate_widths(widths));
+            let (once, each) = ((seeded::inputs(once, 1, 8), once), (seeded::inputs(each, largest, 7), each));
+            for candidates in SIZES {
+                let own = request(&once.0, 1, once.1).candidate;
+                timing.score(Request { request: own, ..request(&each.0, candidates, each.1) })?;
+                let seconds = timing.graph(candidates, SAMPLES)?;
+                rows.push(row(kind, &precision.to_string(), candidates, seconds));
+            }
+        }
         let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
         let scorer = builder.max_candidates(largest).max_in_flight(1).build()?;
         let comparison = case.check(&scorer)?;
@@ -221,6 +228,12 @@ pub(crate) fn model() -> Rows {
         }
     }
     Ok(rows)
+}
+
+/// What one request gives once: the columns of its products that are computed once. `graph` has none.
+fn splits() -> [(&'static str, Split); 2] {
+    let most = Split { continuous: vec![0..1600], ..Split::user_embeddings() };
+    [("graph_384_columns_once", Split::user_embeddings()), ("graph_1984_columns_once", most)]
 }
 
 /// Seconds of calls, sorted, after a warm-up; at most two seconds of them.

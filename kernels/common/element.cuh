@@ -1,7 +1,8 @@
 // Element types of activations and weights: how four neighbours, or one, are read to and written from f32.
 //
-// A type gives `Storage`, `load` (one; of an input that nothing writes meanwhile), `load4` and `store4` (four; 8- or 16-byte aligned), and, where it can be a
-// compute precision, its product in accumulator.cuh. Rounding is to nearest even.
+// A type gives `Storage`, `load` (one; of an input that nothing writes meanwhile), `load4` and `store4` (four; 8- or
+// 16-byte aligned), `rounded` (what is read back of a stored number) and, where it can be a compute precision, its product
+// in accumulator.cuh. Rounding is to nearest even.
 #pragma once
 #include "ptx.cuh"
 
@@ -16,6 +17,7 @@ struct F32 {
     static __device__ __forceinline__ void store4(void* base, uint64_t index, float4 v) {
         *reinterpret_cast<float4*>(static_cast<float*>(base) + index) = v;
     }
+    static __device__ __forceinline__ float rounded(float v) { return v; }
 };
 
 // f32 words whose low 13 bits are zero, so that the tensor cores, which ignore those bits, read what is stored.
@@ -24,6 +26,7 @@ struct Tf32 : F32 {
         const float4 rounded = make_float4(round_tf32(v.x), round_tf32(v.y), round_tf32(v.z), round_tf32(v.w));
         F32::store4(base, index, rounded);
     }
+    static __device__ __forceinline__ float rounded(float v) { return round_tf32(v); }
 };
 
 struct Bf16 {
@@ -40,6 +43,7 @@ struct Bf16 {
         const uint2 w = make_uint2(pack_bf16(v.x, v.y), pack_bf16(v.z, v.w));
         *reinterpret_cast<uint2*>(static_cast<uint16_t*>(base) + index) = w;
     }
+    static __device__ __forceinline__ float rounded(float v) { return __uint_as_float(pack_bf16(v, 0.0f) << 16); }
 };
 
 struct F16 {
@@ -56,4 +60,5 @@ struct F16 {
         const uint2 w = make_uint2(pack_f16(v.x, v.y), pack_f16(v.z, v.w));
         *reinterpret_cast<uint2*>(static_cast<uint16_t*>(base) + index) = w;
     }
+    static __device__ __forceinline__ float rounded(float v) { return unpack_f16(static_cast<uint16_t>(pack_f16(v, 0.0f))); }
 };

@@ -21,18 +21,24 @@ constexpr uint32_t BINARY_F32 = 2;    // one f32 each
 
 struct GemmGroup {
     const void* a;       // (rows, k)
-    const void* b;       // (n, k), rows follow each other
+    const void* b;       // (n, k)
     const float* scale;  // (n) or null: sums are multiplied by it before the bias is added
     const float* bias;   // (n)
     void* out;           // (rows, n)
     const void* factor;  // (rows, n): multiplied in, epilogue `mask`
-    float* scratch;      // (rows, n), rows follow each other: sums before the norm, epilogue `norm`
+    float* scratch;      // (rows, n), rows follow each other: sums before the norm, epilogue `norm`; the output of `sums`
     const float* gamma;  // (n) or null, epilogue `norm`
     const float* beta;   // (n) or null, epilogue `norm`
+    const float* terms;  // (rows, 4) or null: what featurize wrote, where a part of K was multiplied once a request
+    const float* plain;  // (requests, n) or null: sums over the request's columns that no candidate changes
+    const float* normed; // (requests, n) or null: sums over those under the candidates' norm
+    const float* center; // (n) or null, with `normed`: sums of weights times gamma over the same columns
     uint32_t a_stride;
+    uint32_t b_stride;
     uint32_t out_stride;
     uint32_t factor_stride;
     uint32_t k;           // multiple of 64
+    uint32_t repeat_k;    // columns of b after which it starts again, epilogue `sums`
     uint32_t n;           // multiple of 64
     uint32_t width;       // columns of n that carry values, epilogue `norm`
     float epsilon;        // epilogue `norm`
@@ -97,7 +103,16 @@ struct FeaturizeParams {
     void* x;                            // (rows, x_stride)
     uint32_t* status;                   // (rows)
     uint32_t* rows_out;                 // (1): receives `rows`, for the kernels that follow
+    const int32_t* order;               // (x_padded): the feature of each column of x, or null: the model's order
+    void* request_rows;                 // (requests, request_stride): what is multiplied once a request; or null
+    float* terms;                       // (rows, 4): request's index, what its normed and center sums count; or null
+    uint32_t* requests_out;             // (1): receives `requests`, for the kernels that follow; or null
     uint32_t rows;
+    uint32_t requests;        // blocks at the grid's end, each of which writes a row of request_rows
+    uint32_t request_stride;  // of request_rows
+    uint32_t normed;          // first columns of x: from the request, under the candidates' norm; multiple of 64
+    uint32_t plain;           // the columns after those: from the request; multiple of 64
+    uint32_t has_rest;        // 1: what rounding cut off the normed columns follows them in request_rows
     uint32_t binary_kind;
     uint32_t x_stride;
     uint32_t x_padded;  // columns of x, padding included; multiple of 64
@@ -105,6 +120,7 @@ struct FeaturizeParams {
     float max_value;
     float epsilon;
     uint32_t has_layer_norm;
+    uint32_t reserved;
 };
 
 struct HeadTask {

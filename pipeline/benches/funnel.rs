@@ -1,30 +1,98 @@
 //! The funnel without the model: whole requests, and hydration of the features of 1,500 candidates.
 //!
-//! Ids: `request/for_you/u{users}_p{posts}`, `features/fill/n1500` and `retrieval/nearest/u{users}_p{posts}`. What is timed is `serve`, with a stand-in for the
-//! model that answers at once and an empty cache; and `FeaturePlan::fill` into a batch that is used again. Warm: the
-//! same world serves all iterations, with viewers in a fixed random order.
+//! Ids: `for_you/cpu/f32/u{users}_p{posts}`, each of its stages as `for_you_{stage}/…`, `fill_features/cpu/f32/n1500` and
+//! `nearest/cpu/f32/u{users}_p{posts}`. What is timed is `serve`, with a stand-in for the model that answers at once and an
+//! empty cache; and `FeaturePlan::fill` into a batch that is used again. Warm: the same world serves all iterations, with
+//! viewers in a fixed random order. Without words of ids on the command line the rows are kept in `benches/record/`, in the
+//! format of all others.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use maskrank_pipeline::config::{CommunitySearchConfig, PipelineConfig};
 use maskrank_pipeline::domain::stores::Stores;
 use maskrank_pipeline::domain::{
     Candidate, Clock, FeatureBatch, ManualClock, ModelInputs, PostCounts, Predictions, Query, RequestColumns,
     RequestFacts, ScorerClient, ScorerError, SourceKind, SuggestKind, Task, UserId,
 };
+use maskrank_pipeline::engine::StageKind;
 use maskrank_pipeline::features::{FeaturePlan, Registry, families};
 use maskrank_pipeline::sealed::Key;
 use maskrank_pipeline::sources::nearest;
 use maskrank_pipeline::stores::{Embedded, StoreOptions};
 use maskrank_pipeline::timeline::{Home, HomeParts};
 use maskrank_pipeline::world::{LoadedWorld, WorldConfig};
+use maskrank_rows::{Place, Recorder, Row, Summary};
 
 const USERS: u32 = 10_000;
 const POSTS: u32 = 100_000;
 const CANDIDATES: usize = 1500;
+
+/// Calls in this time are not counted.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// The record.
+struct Rows(Recorder);
+
+impl Rows {
+    fn new() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+        let listings = maskrank::devices();
+        let processor = listings.iter().find(|listing| listing.backend == maskrank::Backend::Cpu);
+        let device = processor.and_then(|l| l.present.first()).map_or("unknown", |entry| entry.name.as_str());
+        // Cargo says --bench; anything else asks for a part of the rows, or for none.
+        let is_whole = std::env::args().skip(1).all(|word| word == "--bench");
+        Self(Recorder::new("pipeline", &Place::here(root, device), is_whole))
+    }
+
+    fn push(&mut self, op: &str, shape: &str, kind: &str, seconds: &[f64], note: &str) {
+        if seconds.is_empty() {
+            return;
+        }
+        let row = Row {
+            op: op.to_owned(),
+            backend: "cpu".to_owned(),
+            dtype: "f32".to_owned(),
+            shape: shape.to_owned(),
+            l2: "warm".to_owned(),
+            kind: kind.to_owned(),
+            note: note.to_owned(),
+            ..Row::default()
+        };
+        let mut row = row.timed(&Summary::of(seconds, 0.0));
+        if let Some(candidates) = row.shape_number('n') {
+            row.candidates_per_s = Some(candidates as f64 / (row.median_us * 1e-6));
+        }
+        self.0.push(row).expect("the record can be written");
+    }
+}
+
+/// Seconds of each call after the warm-up; none where the id is not asked for.
+fn time(criterion: &mut Criterion, id: &str, mut call: impl FnMut()) -> Vec<f64> {
+    let (mut seconds, began) = (Vec::new(), Instant::now());
+    criterion.bench_function(id, |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut total = Duration::ZERO;
+            for _ in 0..iterations {
+                let is_warm = began.elapsed() >= WARM_UP;
+                let clock = Instant::now();
+                call();
+                let elapsed = clock.elapsed();
+                if is_warm {
+                    seconds.push(elapsed.as_secs_f64());
+                }
+                total += elapsed;
+            }
+            total
+        });
+    });
+    seconds
+}
 
 /// Says 0 of everything, at once.
 struct Silent(RequestColumns);
@@ -53,7 +121,7 @@ fn world() -> (Stores, Arc<ManualClock>) {
     (Arc::new(stores).stores(), clock)
 }
 
-fn requests(criterion: &mut Criterion) {
+fn requests(criterion: &mut Criterion, rows: &mut Rows) {
     let (stores, clock) = world();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let client = Arc::new(Silent(registry.request_columns(ModelInputs::PRODUCTION)));
@@ -74,16 +142,37 @@ fn requests(criterion: &mut Criterion) {
     let served = runtime.block_on(product.serve(UserId(1), RequestFacts::default())).expect("served");
     assert!(served.0.missing.is_empty(), "{:?}", served.0.missing);
     let mut viewer = 0;
-    criterion.bench_function(&format!("request/for_you/u{USERS}_p{POSTS}"), |bencher| {
-        bencher.iter(|| {
-            viewer = (viewer + 7_919) % u64::from(USERS);
-            black_box(runtime.block_on(product.serve(UserId(1 + viewer), RequestFacts::default())))
-        });
+    let shape = format!("u{USERS}_p{POSTS}");
+    let mut stages: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    let began = Instant::now();
+    let seconds = time(criterion, &format!("for_you/cpu/f32/{shape}"), || {
+        viewer = (viewer + 7_919) % u64::from(USERS);
+        let served = runtime.block_on(product.serve(UserId(1 + viewer), RequestFacts::default()));
+        let (_, report) = black_box(served).expect("served");
+        if began.elapsed() < WARM_UP {
+            return;
+        }
+        let mut own: BTreeMap<&'static str, f64> = BTreeMap::new();
+        for stage in report.stages.iter().filter(|stage| !is_whole_pipeline(stage.stage)) {
+            *own.entry(stage.stage.name()).or_default() += stage.latency.as_secs_f64();
+        }
+        own.into_iter().for_each(|(name, seconds)| stages.entry(name).or_default().push(seconds));
     });
+    rows.push("for_you", &shape, "score", &seconds, "a whole request; the model answers at once");
+    for (name, seconds) in stages {
+        let note = "the sum over the stage's components, which run side by side: stages add up to more than a request";
+        rows.push(&format!("for_you_{name}"), &shape, "stage", &seconds, note);
+    }
     runtime.block_on(product.engine().drain());
 }
 
-fn features(criterion: &mut Criterion) {
+/// Whether a report is of a pipeline with all that is in it.
+fn is_whole_pipeline(stage: StageKind) -> bool {
+    use StageKind::{CandidatePipeline, DependentPipeline, Mixer, ScoringPipeline};
+    matches!(stage, Mixer | CandidatePipeline | DependentPipeline | ScoringPipeline)
+}
+
+fn features(criterion: &mut Criterion, rows: &mut Rows) {
     let (stores, clock) = world();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
     let once = registry.request_columns(ModelInputs::PRODUCTION);
@@ -102,13 +191,15 @@ fn features(criterion: &mut Criterion) {
     assert_eq!(candidates.len(), CANDIDATES, "the world has enough authors");
     let query = Query::new(UserId(1), clock.now(), RequestFacts::default());
     let mut batch = FeatureBatch::default();
-    criterion.bench_function(&format!("features/fill/n{CANDIDATES}"), |bencher| {
-        bencher.iter(|| plan.fill(&query, black_box(&candidates), &mut batch));
+    let shape = format!("n{CANDIDATES}");
+    let seconds = time(criterion, &format!("fill_features/cpu/f32/{shape}"), || {
+        plan.fill(&query, black_box(&candidates), &mut batch);
     });
+    rows.push("fill_features", &shape, "score", &seconds, "features of all candidates into a batch");
 }
 
 /// The search for posts by communities. Its answer is checked first: of the exact best hundred it must give 95.
-fn retrieval(criterion: &mut Criterion) {
+fn retrieval(criterion: &mut Criterion, rows: &mut Rows) {
     let (stores, clock) = world();
     let limits = CommunitySearchConfig::default();
     let exact = CommunitySearchConfig { max_posts_per_community: usize::MAX, ..limits.clone() };
@@ -127,13 +218,22 @@ fn retrieval(criterion: &mut Criterion) {
     assert!(hits as f64 >= 0.95 * wanted as f64, "recall@100 is {hits} of {wanted}");
     println!("recall@100 is {:.4} at the stated limits", hits as f64 / wanted.max(1) as f64);
     let mut turn = 0;
-    criterion.bench_function(&format!("retrieval/nearest/u{USERS}_p{POSTS}"), |bencher| {
-        bencher.iter(|| {
-            turn = (turn + 1) % queries.len();
-            black_box(nearest(index, &limits, clock.now(), &queries[turn]))
-        });
+    let shape = format!("u{USERS}_p{POSTS}");
+    let seconds = time(criterion, &format!("nearest/cpu/f32/{shape}"), || {
+        turn = (turn + 1) % queries.len();
+        black_box(nearest(index, &limits, clock.now(), &queries[turn]));
     });
+    let recall = format!("recall@100 {:.4}", hits as f64 / wanted.max(1) as f64);
+    rows.push("nearest", &shape, "score", &seconds, &recall);
 }
 
-criterion_group!(benches, requests, features, retrieval);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().warm_up_time(WARM_UP).configure_from_args();
+    let mut rows = Rows::new();
+    requests(&mut criterion, &mut rows);
+    features(&mut criterion, &mut rows);
+    retrieval(&mut criterion, &mut rows);
+    rows.0.run.complete = true;
+    rows.0.write().expect("the record can be written");
+    criterion.final_summary();
+}

@@ -1,10 +1,11 @@
 //! The seam's implementation: the library's own scorer, in this process.
 //!
 //! Requests of concurrent viewers are scored together: each goes to the library's batching scorer as a job over its own
-//! memory, waits there for others for a millisecond at most, and gets the bits it would have got alone.
+//! memory, waits there for others for a short delay at most, and gets the bits it would have got alone.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use maskrank::batching::{Job, OwnedBinary, OwnedColumns, OwnedFeatures, OwnedRequest, Ticket, Values};
@@ -60,6 +61,15 @@ impl ModelClient {
             embeddings: [inputs.user_embedding > 0, inputs.user_engagement_embedding > 0, false],
         };
         Self::build(settings(Scorer::builder(model)).split(split), inputs, request_columns, true)
+    }
+
+    /// The same with another delay than a millisecond: how long a request may wait for others to be scored with it.
+    ///
+    /// # Errors
+    /// As [`ModelClient::new`], or the delay is too long to be meant.
+    pub fn with_delay(mut self, delay: Duration) -> maskrank::Result<Self> {
+        self.scorer = Arc::new(BatchingScorer::builder(self.scorer.live()).delay(delay).build()?);
+        Ok(self)
     }
 
     /// Makes a model ready that is given every column for each candidate, as training records hold them: its scores have

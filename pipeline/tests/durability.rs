@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use maskrank_pipeline::domain::stores::{Relation, Stores};
 use maskrank_pipeline::domain::{
-    Engagement, EngagementKind, Feedback, FeedbackKind, ManualClock, Millis, Post, PostId, User, UserId,
-    ViewerSettings,
+    Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ManualClock, Millis, Post, PostId, User,
+    UserId, ViewerSettings,
 };
 use maskrank_pipeline::stores::{Base, Embedded, StoreOptions};
 
@@ -36,7 +36,10 @@ fn open(folder: &Path) -> Stores {
         base.add_user(user, ViewerSettings::default()).expect("ids are unique");
     }
     let clock = Arc::new(ManualClock::new(NOW));
-    let stores = Embedded::open(base, &folder.join("state.redb"), clock, StoreOptions::default());
+    // Kills are to hit folds too.
+    let mut options = StoreOptions::default();
+    options.fold_after = 8;
+    let stores = Embedded::open(base, &folder.join("state.redb"), clock, options);
     Arc::new(stores.expect("the journal opens after every kill")).stores()
 }
 
@@ -49,7 +52,7 @@ fn post(number: u64) -> Post {
 /// Makes the write of a number; whether it waited for the disk.
 fn write(stores: &Stores, number: u64) -> bool {
     let viewer = UserId(1 + number % USERS);
-    match number % 5 {
+    match number % 6 {
         0 => stores.posts.insert(post(number)).expect("commits"),
         1 => {
             let (kind, at) = (EngagementKind::Favorite, NOW);
@@ -66,9 +69,13 @@ fn write(stores: &Stores, number: u64) -> bool {
             stores.users.put(User { id: target, ..User::default() }).expect("commits");
             stores.graph.set(Relation::Block, viewer, target, true).expect("commits");
         }
+        4 => {
+            let dismissal = Dismissal { viewer, module: number.to_string(), at: NOW };
+            stores.feedback.record_dismissal(dismissal).expect("commits");
+        }
         _ => {
             stores.history.record_visit(UserId(1_000_000 + number), NOW).expect("queues");
-            if number.is_multiple_of(2) {
+            if (number / 6).is_multiple_of(2) {
                 return false;
             }
             stores.history.flush().expect("commits");
@@ -80,11 +87,15 @@ fn write(stores: &Stores, number: u64) -> bool {
 /// Whether what was acknowledged under a number is there.
 fn is_there(stores: &Stores, number: u64) -> bool {
     let viewer = UserId(1 + number % USERS);
-    match number % 5 {
+    match number % 6 {
         0 => stores.posts.get(post(number).id).is_some_and(|(found, _)| *found == post(number)),
         1 => stores.engagements.of_post(PostId(number), 2).len() == 1,
         2 => stores.feedback.feedback(viewer, Millis(0)).iter().any(|entry| entry.about == UserId(number)),
         3 => stores.graph.has(Relation::Block, viewer, UserId(1_000 + number)),
+        4 => {
+            let module = number.to_string();
+            stores.feedback.dismissals(viewer, Millis(0)).iter().any(|entry| entry.module == module)
+        }
         _ => stores.history.visits(UserId(1_000_000 + number)) == [NOW],
     }
 }

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use crate::plan::{Plan, Step};
 
-/// Thread-seconds of each step of a plan, summed over calls.
+/// Seconds of each step of a plan, summed over calls: of threads, or of a device.
 #[derive(Debug)]
 pub struct StepClock {
     is_on: AtomicBool,
+    /// By the device's own timestamps.
+    is_device: bool,
     nanoseconds: Vec<AtomicU64>,
     gemm_steps: Vec<usize>,
     norm_steps: Vec<usize>,
@@ -38,7 +40,33 @@ impl StepClock {
             }
         }
         let nanoseconds = plan.steps.iter().map(|_| AtomicU64::new(0)).collect();
-        Self { is_on: AtomicBool::new(false), nanoseconds, gemm_steps, norm_steps }
+        Self { is_on: AtomicBool::new(false), is_device: false, nanoseconds, gemm_steps, norm_steps }
+    }
+
+    /// A clock that a device's timestamps are added to.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn of_device(plan: &Plan) -> Self {
+        Self { is_device: true, ..Self::new(plan) }
+    }
+
+    /// Whether the time is a device's own; else it is the sum of all threads'.
+    #[must_use]
+    pub fn is_device(&self) -> bool {
+        self.is_device
+    }
+
+    /// Whether anybody asks.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Adds a device's time of a step of the plan.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn add(&self, step: usize, nanoseconds: f64) {
+        if let Some(sum) = self.nanoseconds.get(step) {
+            sum.fetch_add(nanoseconds as u64, Ordering::Relaxed);
+        }
     }
 
     /// Starts counting from zero.
@@ -47,7 +75,7 @@ impl StepClock {
         self.is_on.store(true, Ordering::Relaxed);
     }
 
-    /// Stops, and gives the thread-seconds of each of the plan's steps since the start.
+    /// Stops, and gives the seconds of each of the plan's steps since the start.
     pub fn stop(&self) -> Vec<f64> {
         self.is_on.store(false, Ordering::Relaxed);
         self.nanoseconds.iter().map(|step| step.load(Ordering::Relaxed) as f64 * 1e-9).collect()

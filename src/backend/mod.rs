@@ -316,9 +316,9 @@ pub(crate) fn build(backend: Backend, model: &Model, options: &Options) -> Resul
     };
     match backend {
         Backend::Cpu | Backend::Auto => cpu::build(&plan(cpu::ALIGN, &options.split), options, packed),
-        // Their featurization writes `x` in the model's order, so nothing is computed once a request there.
         #[cfg(feature = "cuda")]
-        Backend::Cuda => cuda::build(&plan(cuda::ALIGN, &Split::default()), options),
+        Backend::Cuda => cuda::build(&plan(cuda::ALIGN, &options.split), options),
+        // Its featurization writes `x` in the model's order, so nothing is computed once a request there.
         #[cfg(feature = "wgpu")]
         Backend::Wgpu => wgpu::build(&plan(wgpu::ALIGN, &Split::default()), options),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
@@ -335,7 +335,8 @@ pub(crate) fn memory(backend: Backend, model: &Model, options: &Options) -> Resu
             packing::check(model, packed, backend, options)?;
         }
         let folding = folding(options.precision);
-        let plan = Plan::build(model.config(), model.widths(), model.weights(), cuda::ALIGN, folding);
+        let (config, weights) = (model.config(), model.weights());
+        let plan = Plan::build_for(config, model.widths(), weights, cuda::ALIGN, folding, &options.split);
         return cuda::memory(&plan, options).map(Some);
     }
     let _ = (backend, model, options);

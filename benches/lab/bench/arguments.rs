@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::collections::BTreeSet;
+
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arguments {
@@ -9,10 +11,16 @@ pub(crate) struct Arguments {
     pub(crate) list: bool,
     /// Write records.
     pub(crate) record: bool,
+    /// Go on with an interrupted run of this commit.
+    pub(crate) resume: bool,
+    /// A second run of this commit, kept beside the first, for `cargo xtask compare`.
+    pub(crate) again: bool,
     /// Words of which an id must contain one; none takes all.
     pub(crate) words: Vec<String>,
     /// Plant a fault in the product: every row must be refused. For tests.
     pub(crate) planted_fault: bool,
+    /// Ids that are not run: measured before, or left out for want of time.
+    pub(crate) without: BTreeSet<String>,
 }
 
 impl Arguments {
@@ -25,10 +33,13 @@ impl Arguments {
                 "--quick" => arguments.quick = true,
                 "--list" => arguments.list = true,
                 "--no-record" => arguments.record = false,
+                "--resume" => arguments.resume = true,
+                "--again" => arguments.again = true,
                 "--planted-fault" => (arguments.planted_fault, arguments.record) = (true, false),
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "no option is called {option}; there are --quick, --list, --no-record and words of ids"
+                        "no option is called {option}; there are --quick, --list, --no-record, --resume, --again and \
+                         words of ids"
                     ));
                 }
                 word => arguments.words.push(word.to_owned()),
@@ -39,6 +50,19 @@ impl Arguments {
 
     /// Whether a row is asked for.
     pub(crate) fn wants(&self, id: &str) -> bool {
-        self.words.is_empty() || self.words.iter().any(|word| id.contains(word.as_str()))
+        let is_named = self.words.is_empty() || self.words.iter().any(|word| id.contains(word.as_str()));
+        is_named && !self.without.contains(id)
+    }
+
+    /// The record's name: a part of the rows never takes the place of all of them.
+    pub(crate) fn name(&self) -> String {
+        let plain = |word: &String| {
+            let word = word.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+            word.trim_matches('-').to_owned()
+        };
+        let mut parts = vec![if self.quick { "bench-quick" } else { "bench" }.to_owned()];
+        parts.extend(self.words.iter().map(plain));
+        parts.extend(self.again.then(|| "again".to_owned()));
+        parts.join("-")
     }
 }

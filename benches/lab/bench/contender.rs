@@ -37,11 +37,20 @@ const INPUTS: [&str; 5] =
 /// # Errors
 /// As [`prepare`].
 pub(crate) fn folder() -> Result<PathBuf, String> {
-    let folder = subject::cache().join(format!("contenders-v{VERSION}"));
-    if !folder.join("facts.json").is_file() {
+    let folder = own_folder();
+    if !is_prepared() {
         write_folder(&folder)?;
     }
     Ok(folder)
+}
+
+fn own_folder() -> PathBuf {
+    subject::cache().join(format!("contenders-v{VERSION}"))
+}
+
+/// Whether it is there already.
+pub(crate) fn is_prepared() -> bool {
+    own_folder().join("facts.json").is_file()
 }
 
 /// `prepare FOLDER`, or the folder of its own where none is named; prints it.
@@ -73,7 +82,7 @@ fn write_folder(folder: &Path) -> Result<(), String> {
     write("config.yaml", &config)?;
     case.model.weights().write(folder.join("model.safetensors")).map_err(|error| error.to_string())?;
     let inputs = Inputs::new(&case.model, CANDIDATES);
-    let truth = Truth::of(&case, &inputs)?;
+    let truth = Truth::of(&case.name, &case.model, &case.score_weights, &inputs)?;
     let [user, engagement, author] = &inputs.values.embeddings;
     let arrays = [&inputs.values.continuous, &inputs.values.binary, user, engagement, author];
     for (name, values) in INPUTS.into_iter().zip(arrays) {

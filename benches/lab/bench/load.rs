@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use maskrank::batching::{Job, OwnedRequest};
 use maskrank::weights::seeded::Stream;
 use maskrank::{Backend, Batch, BatchingScorer, LiveScorer, Precision, ScoreOptions, Scorer, Scores, Split};
-use maskrank_rows::statistics;
+use maskrank_rows::{Summary, statistics};
 
 use super::groups::{self, Planned};
 use super::subject::{CANDIDATES, Inputs};
@@ -60,14 +60,18 @@ fn points(session: &Session, target: &Target) -> Vec<Point> {
     points
 }
 
-/// Seconds of one point.
-fn length(session: &Session) -> f64 {
-    if session.arguments.quick { 5.0 } else { 40.0 }
+/// Seconds of one point where so many requests arrive a second: enough of them for a p99.9, if that is not too long.
+fn length(session: &Session, requests_per_second: f64) -> f64 {
+    match session.arguments.quick {
+        true => 5.0,
+        false => (1.1 * ENOUGH as f64 / requests_per_second).clamp(40.0, 140.0),
+    }
 }
 
 /// The best precision of each backend that is quick enough, and the CPU's f32 in a full run.
 fn targets(session: &Session, all: &[Target]) -> Vec<Target> {
-    let is_quick_enough = |t: &&Target| groups::guess(t, session.cost.flops, CANDIDATES) < 1.0;
+    let is_quick_enough =
+        |t: &&Target| t.backend == Backend::Cpu || groups::guess(session, t, CANDIDATES) < 1.0;
     let has_bf16 = |backend| all.iter().any(|t| t.backend == backend && t.precision == Precision::Bf16);
     let is_best =
         |t: &Target| (t.precision == Precision::Bf16) == has_bf16(t.backend) && t.precision != Precision::F16;
@@ -77,9 +81,18 @@ fn targets(session: &Session, all: &[Target]) -> Vec<Target> {
 }
 
 pub(crate) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
-    let all = targets(session, all);
-    let points = all.iter().flat_map(|target| points(session, target));
-    points.map(|point| Planned { id: point.id, seconds: length(session) + 1.0 }).collect()
+    let mut planned = Vec::new();
+    for target in &targets(session, all) {
+        let call = groups::guess(session, target, (SMALLEST + CANDIDATES) / 2);
+        // The capacity is found out once, by half of the pool's requests.
+        let mut first = call * POOL as f64 / 2.0 + groups::guess_check(session, target);
+        for point in points(session, target) {
+            // Queues are emptied at the end.
+            let seconds = length(session, point.utilisation / call) + 4.0 * call + std::mem::take(&mut first);
+            planned.push(Planned::new(point.id, seconds));
+        }
+    }
+    planned
 }
 
 pub(crate) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
@@ -95,13 +108,15 @@ pub(crate) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
                 continue;
             }
         };
-        let kernel = scorer.device().kernel.clone();
+        let device = scorer.device().clone();
         let live = Arc::new(LiveScorer::new(scorer).map_err(|error| error.to_string())?);
         let requests = requests(&session.inputs);
         let weights: Arc<[f32]> = session.weights().into();
         let capacity = capacity(live.current().scorer(), &requests, &weights)?;
         for point in points {
-            let arrivals = arrivals(&point, capacity, &requests, length(session));
+            let rate = point.utilisation * capacity / mean_size(&requests);
+            let length = length(session, rate);
+            let arrivals = arrivals(&point, rate, &requests, length);
             let answered = if point.is_batching {
                 let batching = BatchingScorer::builder(&live).build().map_err(|error| error.to_string())?;
                 drive(&arrivals, |request| {
@@ -118,18 +133,16 @@ pub(crate) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
                         .map_err(|error| error.to_string())
                 })?
             };
-            let mut row = session.row(&point.id, &target, &kernel);
+            let mut row = session.row(&point.id, &device).timed(&Summary::of(&answered.latencies, 0.0));
             row.kind = "load".to_owned();
             let at = |share| statistics::quantile(&answered.latencies, share) * 1e6;
-            (row.median_us, row.p10_us, row.p90_us) = (at(0.5), at(0.1), at(0.9));
             row.p99_us = Some(at(0.99));
             row.p999_us = (answered.latencies.len() >= ENOUGH).then(|| at(0.999));
-            row.samples = answered.latencies.len();
             let candidates: usize = arrivals.iter().map(|a| requests[a.request].candidates).sum();
             row.candidates_per_s = Some(candidates as f64 / answered.seconds);
             row.note = format!(
                 "{:.1} requests/s offered, {:.0} % of {capacity:.0} candidates/s one after another",
-                arrivals.len() as f64 / length(session),
+                arrivals.len() as f64 / length,
                 100.0 * point.utilisation,
             );
             session.push(quality.fill(row))?;
@@ -176,9 +189,13 @@ struct Arrival {
     request: usize,
 }
 
-fn arrivals(point: &Point, capacity: f64, requests: &[OwnedRequest], seconds: f64) -> Vec<Arrival> {
-    let mean = requests.iter().map(|r| r.candidates).sum::<usize>() as f64 / requests.len() as f64;
-    let rate = point.utilisation * capacity / mean;
+/// Candidates of a request of the pool, on average.
+fn mean_size(requests: &[OwnedRequest]) -> f64 {
+    requests.iter().map(|r| r.candidates).sum::<usize>() as f64 / requests.len() as f64
+}
+
+/// Of `rate` requests a second.
+fn arrivals(point: &Point, rate: f64, requests: &[OwnedRequest], seconds: f64) -> Vec<Arrival> {
     let (gaps, bursts) = (Stream::new(12, &point.id), Stream::new(13, &point.id));
     // An exponential gap; 1 − u is never 0.
     let gap = |index: u64, rate: f64| -f64::from(1.0 - gaps.unit(index)).ln() / rate;
@@ -272,8 +289,7 @@ mod tests {
     #[test]
     fn as_many_arrive_as_are_offered() {
         for kind in [Arrivals::Poisson, Arrivals::Bursts] {
-            // 0.5 × 20,000 candidates/s in requests of 100: 100 a second.
-            let arrivals = arrivals(&point(kind), 20_000.0, &pool(), 100.0);
+            let arrivals = arrivals(&point(kind), 100.0, &pool(), 100.0);
             let expected = 10_000.0;
             let found = arrivals.len() as f64;
             // Four standard deviations: √10⁴ for Poisson; a burst's variance is about twice its mean squared.

@@ -35,6 +35,14 @@ pub(crate) fn duration(us: f64) -> String {
     }
 }
 
+/// Seconds as people say them.
+pub(crate) fn length(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} seconds"),
+        s => format!("{:.0} minutes and {:.0} seconds", (s / 60.0).floor(), s % 60.0),
+    }
+}
+
 /// Limits, what is absent, and how many rows there are.
 pub(crate) fn summary(run: &Run) -> String {
     let mut text = String::from("\nThe machine at most, as measured in this run:\n");

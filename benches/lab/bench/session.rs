@@ -1,18 +1,21 @@
 //! One run: what every group needs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Criterion;
 use maskrank::golden::Case;
 use maskrank::plan::Cost;
+use maskrank::{Backend, Device};
 use maskrank_rows::{Place, Recorder, Row, Summary};
 
-use super::limits::Limits;
+use super::Arguments;
+use super::limits::{Limits, Work};
 use super::output;
+use super::quality::Quality;
 use super::subject::{self, CANDIDATES, Inputs, Truth};
 use super::timing::{self, Effort};
-use super::{Arguments, Target};
 
 /// What one run works with.
 pub(crate) struct Session {
@@ -27,6 +30,10 @@ pub(crate) struct Session {
     pub(crate) recorder: Recorder,
     /// The case of columns given once, made when first needed.
     pub(crate) repeated: Option<Case>,
+    /// Of the production model, by target: how good its scores are, and on what. Only of what has passed every check.
+    pub(crate) qualities: BTreeMap<String, (Quality, Device)>,
+    /// FLOP/s of a few candidates, by target: only for telling how long a run will be.
+    pub(crate) rates: BTreeMap<String, f64>,
     /// Reasons why rows were refused.
     pub(crate) refused: Vec<String>,
     criterion: Criterion,
@@ -35,29 +42,38 @@ pub(crate) struct Session {
 
 impl Session {
     /// # Errors
-    /// When the production case or the cache is not usable.
-    pub(crate) fn new(arguments: &Arguments, name: &str) -> Result<Self, String> {
+    /// When the production case, the cache or the record to go on with is not usable.
+    pub(crate) fn new(arguments: &Arguments) -> Result<Self, String> {
+        let began = Instant::now();
         let case = subject::production()?;
         let inputs = Inputs::new(&case.model, CANDIDATES);
-        let truth = Truth::of(&case, &inputs)?;
+        let truth = Truth::of(&case.name, &case.model, &case.score_weights, &inputs)?;
         let effort = Effort::new(arguments.quick);
         let listing = maskrank::devices();
-        let processor = listing.iter().find(|l| l.backend == maskrank::Backend::Cpu);
+        let processor = listing.iter().find(|l| l.backend == Backend::Cpu);
         let device = processor.and_then(|l| l.present.first()).map_or("unknown", |entry| entry.name.as_str());
         let place = Place::here(subject::root(), device);
+        let mut recorder = Recorder::new(&arguments.name(), &place, arguments.record);
+        let mut arguments = arguments.clone();
+        if arguments.resume {
+            recorder.resume()?;
+            arguments.without.extend(recorder.run.rows.iter().map(Row::id));
+        }
         Ok(Self {
-            arguments: arguments.clone(),
+            arguments,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             cost: subject::cost(&case.model),
             limits: Limits::new(&case.model),
             inputs: Arc::new(inputs),
             repeated: None,
+            qualities: BTreeMap::new(),
+            rates: BTreeMap::new(),
             truth,
             effort,
-            recorder: Recorder::new(name, &place, arguments.record),
+            recorder,
             refused: Vec::new(),
             criterion: timing::criterion(effort),
-            began: Instant::now(),
+            began,
             case,
         })
     }
@@ -97,14 +113,14 @@ impl Session {
 
     /// Keeps the reason why something cannot run here.
     pub(crate) fn absent(&mut self, what: String) {
-        println!("absent   {what}");
         if !self.recorder.run.absent.contains(&what) {
+            println!("absent   {what}");
             self.recorder.run.absent.push(what);
         }
     }
 
-    /// A row of a target, its id split into columns.
-    pub(crate) fn row(&self, id: &str, target: &Target, kernel: &str) -> Row {
+    /// A row of a device, its id split into columns.
+    pub(crate) fn row(&self, id: &str, device: &Device) -> Row {
         let mut parts = id.split('/').map(str::to_owned);
         let mut part = || parts.next().unwrap_or_default();
         Row {
@@ -114,10 +130,29 @@ impl Session {
             shape: part(),
             l2: "warm".to_owned(),
             kind: "score".to_owned(),
-            driver: kernel.to_owned(),
-            device: if target.backend == maskrank::Backend::Cpu { String::new() } else { kernel.to_owned() },
+            driver: device.kernel.clone(),
+            // The processor is the run's own.
+            device: if device.backend == Backend::Cpu { String::new() } else { device.name.clone() },
             ..Row::default()
         }
+    }
+
+    /// Puts the share of the machine's limit into a row. A limit that the row goes beyond is none: then the row has its
+    /// time and no share, and the run says why.
+    pub(crate) fn share(&mut self, row: &mut Row, work: &Work) {
+        match self.limits.share(work) {
+            Ok(share) => (row.baseline, row.ratio) = (share.limit, Some(share.of_limit)),
+            Err(reason) => {
+                let note = format!("{}: no share of a limit is given: {reason}", row.id());
+                eprintln!("NO SHARE {note}");
+                self.recorder.run.notes.push(note);
+            }
+        }
+    }
+
+    /// Seconds since the run began.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
     }
 
     /// Ends the run.
@@ -130,9 +165,9 @@ impl Session {
         self.recorder.write().map_err(|error| format!("cannot write the record: {error}"))?;
         println!("{}", output::summary(&self.recorder.run));
         if let Some(folder) = self.recorder.folder() {
-            println!("kept in {}", folder.display());
+            println!("kept in {}", folder.join(format!("{}.json", self.recorder.run.name)).display());
         }
-        println!("took {:.0} s", self.began.elapsed().as_secs_f64());
+        println!("took {:.0} s", self.seconds());
         match self.refused.len() {
             0 => Ok(()),
             count => Err(format!("{count} refused:\n  {}", self.refused.join("\n  "))),

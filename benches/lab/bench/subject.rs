@@ -136,13 +136,18 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
+    /// Where it is kept.
+    pub(crate) fn file(name: &str) -> PathBuf {
+        cache().join(format!("truth-{name}-seed{SEED}-rows{TRUTH_ROWS}-v1.f64"))
+    }
+
     /// Computed once, with all threads, and kept in the cache.
     ///
     /// # Errors
     /// When the reference refuses the model or the cache cannot be written.
-    pub(crate) fn of(case: &Case, inputs: &Inputs) -> Result<Self, String> {
-        let tasks = case.score_weights.len();
-        let file = cache().join(format!("truth-{}-seed{SEED}-rows{TRUTH_ROWS}-v1.f64", case.name));
+    pub(crate) fn of(name: &str, model: &Model, weights: &[f64], inputs: &Inputs) -> Result<Self, String> {
+        let tasks = weights.len();
+        let file = Self::file(name);
         if let Ok(bytes) = fs::read(&file)
             && bytes.len() == 8 * TRUTH_ROWS * (tasks + 1)
         {
@@ -151,7 +156,7 @@ impl Truth {
             return Ok(Self { logits: logits.to_vec(), scores: scores.to_vec() });
         }
         eprintln!(
-            "the f64 reference scores {TRUTH_ROWS} candidates, once; later runs read {}",
+            "the f64 reference scores {TRUTH_ROWS} candidates of {name}, once; later runs read {}",
             file.display()
         );
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
@@ -160,7 +165,7 @@ impl Truth {
             let handles: Vec<_> = (0..threads)
                 .map(|t| {
                     let rows = (t * per).min(TRUTH_ROWS)..((t + 1) * per).min(TRUTH_ROWS);
-                    scope.spawn(move || Self::rows(case, inputs, rows))
+                    scope.spawn(move || Self::rows(model, weights, inputs, rows))
                 })
                 .collect();
             handles
@@ -180,7 +185,12 @@ impl Truth {
         Ok(all)
     }
 
-    fn rows(case: &Case, inputs: &Inputs, rows: std::ops::Range<usize>) -> Result<Self, String> {
+    fn rows(
+        model: &Model,
+        weights: &[f64],
+        inputs: &Inputs,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Self, String> {
         let part = |values: &'_ [f32], width: usize| values[rows.start * width..rows.end * width].to_vec();
         let (values, widths) = (&inputs.values, inputs.widths);
         let (continuous, binary) =
@@ -195,7 +205,7 @@ impl Truth {
             user_eng_embedding: &embeddings[1],
             author_embedding: &embeddings[2],
         };
-        let output = truth::forward(&case.model, &given, &case.score_weights, truth::TruthPrecision::F64)
+        let output = truth::forward(model, &given, weights, truth::TruthPrecision::F64)
             .map_err(|error| error.to_string())?;
         Ok(Self { logits: output.logits.values().to_vec(), scores: output.score })
     }

@@ -40,6 +40,11 @@ impl Target {
         format!("{}/{}", self.backend, self.precision)
     }
 
+    /// Its name and its threads.
+    pub(crate) fn key(&self) -> String {
+        format!("{} t{}", self.name(), self.threads)
+    }
+
     /// # Errors
     /// As [`maskrank::ScorerBuilder::build`].
     pub(crate) fn scorer(&self, model: &Model, setup: &Setup) -> Result<Scorer, Error> {

@@ -26,8 +26,9 @@ impl Effort {
 
     /// What a row takes whose one call takes `call` seconds.
     pub(crate) fn estimate(&self, call: f64) -> f64 {
-        let warm_up = self.warm_up.as_secs_f64().max(call);
-        warm_up + self.measure.as_secs_f64().max(call * self.samples as f64) + 0.3
+        // Criterion begins with a call of its own.
+        let warm_up = self.warm_up.as_secs_f64().max(call) + call;
+        warm_up + self.measure.as_secs_f64().max(call * self.samples as f64) + 0.1
     }
 }
 
@@ -35,7 +36,8 @@ impl Effort {
 pub(crate) fn criterion(effort: Effort) -> Criterion {
     Criterion::default()
         .sample_size(effort.samples)
-        .warm_up_time(effort.warm_up)
+        // The warm-up is our own: criterion's would double the number of calls until its time is over.
+        .warm_up_time(Duration::from_nanos(1))
         .measurement_time(effort.measure)
         .nresamples(2_000)
         .without_plots()
@@ -51,12 +53,16 @@ pub(crate) fn samples(
     id: &str,
     mut call: impl FnMut() -> Result<Duration, String>,
 ) -> Result<Summary, String> {
+    let began = Instant::now();
+    call()?;
+    while began.elapsed() < effort.warm_up {
+        call()?;
+    }
     let before = steady();
     let (mut samples, mut failed) = (Vec::new(), None);
     let (group, name) = id.rsplit_once('/').unwrap_or(("bench", id));
     let mut group = criterion.benchmark_group(group);
     group.sampling_mode(SamplingMode::Flat);
-    let began = Instant::now();
     group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
         bencher.iter_custom(|iterations| {
             let mut total = Duration::ZERO;
@@ -64,12 +70,9 @@ pub(crate) fn samples(
                 if failed.is_some() {
                     return Duration::from_nanos(1);
                 }
-                let is_warm = began.elapsed() >= effort.warm_up;
                 match call() {
                     Ok(elapsed) => {
-                        if is_warm {
-                            samples.push(elapsed.as_secs_f64());
-                        }
+                        samples.push(elapsed.as_secs_f64());
                         total += elapsed;
                     }
                     Err(error) => failed = Some(error),
@@ -81,7 +84,7 @@ pub(crate) fn samples(
     group.finish();
     match failed {
         Some(error) => Err(error),
-        None => Ok(Summary::of(&samples, drift(before, steady()))),
+        None => Ok(Summary::of(&samples, drift(before))),
     }
 }
 
@@ -101,6 +104,7 @@ pub(crate) fn steady() -> f64 {
         .fold(f64::INFINITY, f64::min)
 }
 
-fn drift(before: f64, after: f64) -> f64 {
-    (after / before - 1.0).abs()
+/// How far the machine is from what it was at an earlier [`steady`], relative.
+pub(crate) fn drift(before: f64) -> f64 {
+    (steady() / before - 1.0).abs()
 }

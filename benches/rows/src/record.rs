@@ -63,6 +63,25 @@ impl Recorder {
         Self { folder: keep.then(|| place.folder()), run }
     }
 
+    /// Goes on with a run of the same commit that did not come to its end: its rows, limits and remarks are kept. Nothing
+    /// happens where there is none.
+    ///
+    /// # Errors
+    /// A record is there and cannot be read.
+    pub fn resume(&mut self) -> Result<(), String> {
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join(format!("{}.json", self.run.name)))
+        else {
+            return Ok(());
+        };
+        if !path.is_file() {
+            return Ok(());
+        }
+        let before = read(&path)?;
+        let load_average = before.load_average.into_iter().chain(self.run.load_average).reduce(f64::max);
+        self.run = Run { complete: false, load_average, command: self.run.command.clone(), ..before };
+        Ok(())
+    }
+
     /// Adds a row, with the run's own device, commit and date where it has none, and writes everything.
     ///
     /// # Errors
@@ -175,6 +194,28 @@ mod tests {
         assert_eq!(found[0].1.rows[0].device, "some device");
         let csv = fs::read_to_string(found[0].0.with_extension("csv")).unwrap();
         assert_eq!(crate::from_csv(&csv).unwrap(), found[0].1.rows);
+    }
+
+    #[test]
+    fn a_run_that_was_interrupted_goes_on_with_what_it_has() {
+        let root = tempfile::tempdir().unwrap();
+        let place = Place {
+            root: root.path().to_owned(),
+            device: "some device".into(),
+            commit: "abc".into(),
+            date: "2026-11-22".into(),
+        };
+        let row = |op: &str| Row { op: op.into(), median_us: 2.0, ..Row::default() };
+        Recorder::new("bench", &place, true).push(row("first")).unwrap();
+        let mut again = Recorder::new("bench", &place, true);
+        again.resume().unwrap();
+        again.push(row("second")).unwrap();
+        let rows = records(root.path()).unwrap().remove(0).1.rows;
+        assert_eq!(rows.iter().map(|row| row.op.as_str()).collect::<Vec<_>>(), ["first", "second"]);
+        // Of another commit nothing is taken.
+        let mut other = Recorder::new("bench", &Place { commit: "def".into(), ..place }, true);
+        other.resume().unwrap();
+        assert!(other.run.rows.is_empty());
     }
 
     #[test]

@@ -140,7 +140,8 @@ impl Row {
 }
 
 /// Something that the machine was measured to do at most.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limit {
     /// `multiply rate bf16, packed operands`.
     pub name: String,

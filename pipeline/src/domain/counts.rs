@@ -68,6 +68,9 @@ pub struct Decayed {
 }
 
 impl Decayed {
+    /// Length of a count as bytes.
+    pub const BYTES: usize = 4 + 2 + 4 * HALF_LIVES_MS.len();
+
     /// Counts an event. Events may come in any order of time.
     pub fn add(&mut self, event: &EventWeight) {
         if self.total == 0 {
@@ -84,6 +87,28 @@ impl Decayed {
             *sum = *sum * keep[window] + event.weights[window] * take[window];
         }
         self.total = self.total.saturating_add(1);
+    }
+
+    /// The count as bytes, exactly; [`Decayed::from_bytes`] reads them.
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..4].copy_from_slice(&self.total.to_le_bytes());
+        bytes[4..6].copy_from_slice(&self.day.to_le_bytes());
+        for (into, sum) in bytes[6..].chunks_exact_mut(4).zip(self.sums) {
+            into.copy_from_slice(&sum.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads what [`Decayed::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let [t0, t1, t2, t3, d0, d1, sums @ ..] = *bytes;
+        let mut words = sums.chunks_exact(4).map(|word| word.try_into().map_or(0.0, f32::from_le_bytes));
+        Self {
+            total: u32::from_le_bytes([t0, t1, t2, t3]),
+            day: u16::from_le_bytes([d0, d1]),
+            sums: std::array::from_fn(|_| words.next().unwrap_or_default()),
+        }
     }
 
     /// How many events there ever were.

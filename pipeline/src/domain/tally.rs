@@ -47,6 +47,16 @@ impl RowKey {
         Self((cut as u32) << (CODE_BITS + KIND_BITS) | u32::from(code) << KIND_BITS | kind.index() as u32)
     }
 
+    /// The key as a number.
+    pub fn code(self) -> u32 {
+        self.0
+    }
+
+    /// The key of a number that [`RowKey::code`] gave.
+    pub fn from_code(code: u32) -> Self {
+        Self(code)
+    }
+
     /// The kind.
     pub fn kind(self) -> EngagementKind {
         let index = (self.0 & ((1 << KIND_BITS) - 1)) as usize;
@@ -68,6 +78,12 @@ pub struct Row {
 pub struct Tally(Vec<Row>);
 
 impl Tally {
+    /// A tally of rows, one for each key.
+    pub fn from_rows(mut rows: Vec<Row>) -> Self {
+        rows.sort_unstable_by_key(|row| row.key);
+        Self(rows)
+    }
+
     /// Counts an event.
     pub fn add(&mut self, key: RowKey, event: &EventWeight) {
         let rows = &mut self.0;

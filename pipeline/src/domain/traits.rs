@@ -61,6 +61,16 @@ impl Cell {
         }
     }
 
+    /// The byte.
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
+    /// The cell of a byte that [`Cell::code`] gave.
+    pub fn from_code(code: u8) -> Self {
+        Self(code)
+    }
+
     /// Whether it has a link.
     pub fn has_link(self) -> bool {
         self.0 >> 4 & 1 == 1

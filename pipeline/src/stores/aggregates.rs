@@ -134,6 +134,37 @@ impl Aggregates {
         self.countries.with(&country, |tally| show(tally, look));
     }
 
+    /// Replaces what the person at a slot gave.
+    pub(super) fn put_given(&self, slot: u32, mut rows: Vec<GivenRow>) {
+        // Slots, by which rows are sorted, may be others than when the rows were written down.
+        rows.sort_unstable_by_key(GivenRow::key);
+        self.given.update(slot, |given| *given = rows);
+    }
+
+    pub(super) fn put_person(&self, slot: u32, tally: Tally) {
+        self.people.update(slot, |old| *old = tally);
+    }
+
+    pub(super) fn put_post(&self, post: PostId, tally: Tally) {
+        self.posts.insert(post.0, tally);
+    }
+
+    pub(super) fn put_topic(&self, topic: u16, tally: Tally) {
+        self.topics.insert(topic, tally);
+    }
+
+    pub(super) fn put_community(&self, community: u32, tally: Tally) {
+        self.communities.insert(community, tally);
+    }
+
+    pub(super) fn put_language(&self, language: u16, tally: Tally) {
+        self.languages.insert(language, tally);
+    }
+
+    pub(super) fn put_country(&self, country: u16, tally: Tally) {
+        self.countries.insert(country, tally);
+    }
+
     /// Forgets the counts of posts that are gone; what their authors and readers have of them stays.
     pub(super) fn forget(&self, gone: &[PostId]) {
         gone.iter().for_each(|post| _ = self.posts.remove(&post.0));

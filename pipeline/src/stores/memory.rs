@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::adjacency::{Adjacency, Csr};
 use super::aggregates::{Aggregates, Slots};
 use super::embeddings::Embeddings;
-use super::engagements::{Engagements, GRAPH_WINDOW_MS};
+use super::engagements::{DEFAULT_MAX_EDGES, Engagements, GRAPH_WINDOW_MS};
 use super::feedback::FeedbackLog;
 use super::history::History;
 use super::journal::Write;
@@ -32,6 +32,10 @@ pub struct StoreOptions {
     pub impression_retention: Duration,
     /// How long feedback and dismissals are kept. By default 154 days, after which no rule reads them.
     pub feedback_retention: Duration,
+    /// Most edges of the 24-hour graph; when it is full the oldest hours go. By default 33,554,432, a gibibyte.
+    pub graph_edges: usize,
+    /// After how many engagements what they add up to is written into the journal in their place. By default 4,194,304.
+    pub fold_after: usize,
     /// For how long writes without a waiting caller may be held back before they are committed as a group. By default
     /// 40 ms, which leaves the commit itself 60 ms to stay within 100.
     pub group_delay: Duration,
@@ -46,6 +50,8 @@ impl Default for StoreOptions {
             post_retention: days(7),
             impression_retention: days(2),
             feedback_retention: days(154),
+            graph_edges: DEFAULT_MAX_EDGES,
+            fold_after: 1 << 22,
             group_delay: Duration::from_millis(40),
             sweep_interval: Duration::from_secs(120),
         }
@@ -152,6 +158,12 @@ impl Memory {
         }
     }
 
+    /// Records an engagement in the graph alone: the rest of what it changes is there already.
+    pub(super) fn record_edge(&self, engagement: &Engagement) {
+        let slot = self.index.slot_or_add(engagement.user);
+        self.engagements.record(engagement, slot, self.graph_horizon());
+    }
+
     /// Moves a post towards somebody's communities, in its embedding and in the index.
     fn attract(&self, post: PostId, slot: u32) {
         let before = self.embeddings.post_communities(post).unwrap_or_default();
@@ -161,6 +173,14 @@ impl Memory {
             let after = self.embeddings.post_communities(post).unwrap_or_default();
             self.community_posts.replace(post, before.entries(), after.entries());
         }
+    }
+
+    /// Replaces the communities that a post has by now, in its embedding and in the index.
+    pub(super) fn put_communities(&self, post: PostId, entries: Vec<(u32, f32)>) {
+        let before = self.embeddings.post_communities(post).unwrap_or_default();
+        self.embeddings.live.insert(post.0, entries);
+        let after = self.embeddings.post_communities(post).unwrap_or_default();
+        self.community_posts.replace(post, before.entries(), after.entries());
     }
 
     /// Adds or replaces an account and keeps its settings.

@@ -2,7 +2,7 @@
 //!
 //! A base of users, relations, posts, … is loaded once ([`Base`]) and answers every read from memory: dense numbers for
 //! users ([`user_index`]), compressed adjacency with small changes beside it ([`adjacency`]), packed posts by author
-//! ([`posts`]), edges of sixteen bytes, counts of nothing but what happened. Writes go through one thread that makes them
+//! ([`posts`]), edges of sixteen bytes in segments that rotate, counts of nothing but what happened. Writes go through one thread that makes them
 //! durable before they are seen or acknowledged ([`journal`]); on the next start they are replayed over the base.
 //!
 //! [`user_index`]: self
@@ -104,6 +104,11 @@ impl Embedded {
     /// Number of users and posts.
     pub fn sizes(&self) -> (usize, usize) {
         (self.memory.index.len(), self.memory.posts.len())
+    }
+
+    /// Number of edges in the 24-hour graph, those of its oldest segment that are over among them.
+    pub fn graph_edges(&self) -> usize {
+        self.memory.engagements.len()
     }
 
     /// Frees what has outlived its retention now, instead of at the next interval.

@@ -129,6 +129,26 @@ impl Posts {
         });
     }
 
+    /// Replaces the counts of a post that is there.
+    pub(super) fn put_counts(&self, id: PostId, counts: PostCounts) {
+        let Some(slot) = self.authors.get(&id.0) else { return };
+        self.timelines.update(slot, |timeline| {
+            if let Ok(place) = timeline.binary_search_by_key(&id.0, |entry| entry.id) {
+                timeline[place].counts = counts;
+            }
+        });
+    }
+
+    /// The counts of a post, also of one that no reader is shown any more.
+    pub(super) fn counts(&self, id: PostId) -> Option<PostCounts> {
+        let slot = self.authors.get(&id.0)?;
+        self.timelines.with(slot, |timeline| {
+            let timeline = timeline?;
+            let place = timeline.binary_search_by_key(&id.0, |entry| entry.id).ok()?;
+            Some(timeline[place].counts)
+        })
+    }
+
     /// Frees the posts from before `horizon`, and returns their ids.
     pub(super) fn sweep(&self, horizon: Millis) -> Vec<PostId> {
         let mut gone = Vec::new();

@@ -104,6 +104,20 @@ impl PopularVideos {
         ranking.order.insert((new.to_bits(), post.0));
     }
 
+    /// A video's score, as [`PopularVideos::put`] takes it.
+    pub(super) fn score(&self, post: PostId) -> Option<f64> {
+        read(&self.inner).scores.get(&post.0).copied()
+    }
+
+    /// Replaces a video's score.
+    pub(super) fn put(&self, post: PostId, score: f64) {
+        let mut ranking = write(&self.inner);
+        if let Some(old) = ranking.scores.insert(post.0, score) {
+            ranking.order.remove(&(old.to_bits(), post.0));
+        }
+        ranking.order.insert((score.to_bits(), post.0));
+    }
+
     /// Shows videos, the most popular first.
     pub(super) fn visit(&self, visit: &mut dyn FnMut(PostId, f64) -> ControlFlow<()>) {
         for (bits, post) in read(&self.inner).order.iter().rev() {

@@ -9,7 +9,7 @@ use std::path::Path;
 use maskrank::records::{Compression, Dtype, RecordWriter, Schema, Values, encode_example};
 
 use super::generator::draw_labels;
-use crate::domain::{FeatureBatch, Post, PostId, SparseEmbedding, Task, UserId};
+use crate::domain::{FeatureBatch, Post, PostId, RequestColumns, SparseEmbedding, Task, UserId};
 use crate::features::DISCRETE_SLOTS;
 
 /// One request's candidates with their features and labels.
@@ -59,6 +59,16 @@ pub fn labels(
     appeal: &SparseEmbedding,
 ) -> [bool; Task::COUNT] {
     draw_labels(seed, viewer, post, f64::from(communities.cosine(appeal)))
+}
+
+/// Columns that a request gives once, as `maskrank score --request-columns @FILE` reads them: with them records get the
+/// bits of a scorer that was given those columns once, as the pipeline's own is.
+pub fn request_columns_text(columns: &RequestColumns) -> String {
+    let mut text = "user_embedding\nuser_eng_embedding\n".to_owned();
+    for (kind, ranges) in [("continuous", &columns.continuous), ("binary", &columns.binary)] {
+        ranges.iter().for_each(|range| text += &format!("{kind}:{}..{}\n", range.start, range.end));
+    }
+    text
 }
 
 /// Writes the records of all requests into a TFRecord file, compressed when its name ends in `.gz`. Returns how many.

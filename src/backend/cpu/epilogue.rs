@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::element::Element;
 use super::gemm::Product;
-use super::isa::Isa;
+use super::isa::{Isa, Work};
 use super::micro::{Kernel, PANEL, STRIP};
 use super::norm::RowNorm;
 use super::panel::Workspace;
@@ -108,9 +108,27 @@ unsafe fn store_with<K: Kernel>(
     sums: &[f32],
     add: impl Add,
 ) {
-    let output = product.output;
-    let column = strip * STRIP;
-    kernel.isa().run(|| {
+    kernel.isa().run(Store::<K, _> { product, workspace, strip, rows, sums, add });
+}
+
+/// [`store_with`], whose promises are those of whoever makes one.
+struct Store<'a, K: Kernel, A> {
+    product: &'a Product<'a, K::Stored>,
+    workspace: &'a Workspace<K::Stored>,
+    strip: usize,
+    rows: Range<usize>,
+    sums: &'a [f32],
+    add: A,
+}
+
+impl<K: Kernel, A: Add> Work for Store<'_, K, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { product, workspace, strip, rows, sums, add } = self;
+        let output = product.output;
+        let column = strip * STRIP;
         // SAFETY: `runs` visits the strip's own columns of `rows`, all inside the operands; the caller's promise.
         unsafe {
             match &product.op.epilogue {
@@ -140,7 +158,7 @@ unsafe fn store_with<K: Kernel>(
                 }
             }
         }
-    });
+    }
 }
 
 /// Sixteen columns of one candidate in a strip.
@@ -213,8 +231,25 @@ pub(super) unsafe fn finish_norm<K: Kernel>(
     width: usize,
     rows: Range<usize>,
 ) {
-    let columns = product.output.columns;
-    kernel.isa().run(|| {
+    kernel.isa().run(Finish::<K> { product, workspace, norm, width, rows });
+}
+
+/// [`finish_norm`], whose promises are those of whoever makes one.
+struct Finish<'a, K: Kernel> {
+    product: &'a Product<'a, K::Stored>,
+    workspace: &'a Workspace<K::Stored>,
+    norm: &'a RowNorm,
+    width: usize,
+    rows: Range<usize>,
+}
+
+impl<K: Kernel> Work for Finish<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { product, workspace, norm, width, rows } = self;
+        let columns = product.output.columns;
         for row in rows {
             let at = product.waiting * workspace.capacity + row * columns;
             // SAFETY: the row is inside the waiting rows and this thread's; the caller's promise.
@@ -226,5 +261,5 @@ pub(super) unsafe fn finish_norm<K: Kernel>(
                 unsafe { workspace.store::<K::Isa>(product.output, row, run * 16, values) };
             }
         }
-    });
+    }
 }

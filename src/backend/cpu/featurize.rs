@@ -7,6 +7,7 @@
 //! Where a plan computes products of a request's columns once ([`crate::plan::Reuse`]), the thread that meets a request
 //! first in a workspace also writes the request's own row, and each candidate's terms are written beside its `x`.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::batch::{Batch, Binary, Columns, Features, Split};
@@ -14,7 +15,7 @@ use crate::plan::{Plan, Reuse};
 use crate::scores::Status;
 
 use super::element::Element;
-use super::isa::Isa;
+use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::log1p::signed_log1p;
 use super::memory::Shared;
@@ -167,6 +168,35 @@ impl Featurizer {
         scratch: RowScratch<'_>,
         statuses: Shared<Status>,
     ) {
+        isa.run(Rows::<I, E> {
+            featurizer: self,
+            isa: PhantomData,
+            batch,
+            first,
+            rows,
+            workspace,
+            into,
+            scratch,
+            statuses,
+        });
+    }
+
+    /// [`Self::rows`], under its instruction set.
+    ///
+    /// # Safety
+    /// As [`Self::rows`].
+    #[expect(clippy::too_many_arguments, reason = "what goes in, scratch, and where everything goes")]
+    #[inline(always)]
+    unsafe fn each_row<I: Isa, E: Element>(
+        &self,
+        batch: &Batch<'_>,
+        first: usize,
+        rows: Range<usize>,
+        workspace: &Workspace<E>,
+        into: (Operand, Operand),
+        scratch: RowScratch<'_>,
+        statuses: Shared<Status>,
+    ) {
         let (output, requests) = into;
         let RowScratch { row, dense, ordered } = scratch;
         let row = &mut row[..output.columns];
@@ -176,59 +206,57 @@ impl Featurizer {
         let mut own = count_requests(batch, first - rows.start, first + 1).saturating_sub(1);
         let mut fresh = true;
         let mut moments = (0.0, 1.0);
-        isa.run(|| {
-            for (index, at) in rows.enumerate() {
-                while candidate == batch.requests[request].candidates {
-                    own += usize::from(candidate > 0);
-                    (request, candidate, fresh) = (request + 1, 0, true);
-                }
-                if fresh {
-                    self.part::<I>(&self.once, &batch.requests[request].request, 0, row, dense);
-                    if let Some(order) = &self.ordered {
-                        let once = order.gamma.len() + order.plain.iter().map(|p| p.len).sum::<usize>();
-                        moments = self.request_row(order, row, dense, &mut ordered[..once]);
-                        // Whoever takes later candidates of the request leaves the row to this one.
-                        if candidate == 0 || at == 0 {
-                            // SAFETY: there are no more requests than candidates in the workspace, so the row is
-                            // inside; this is the request's first candidate there.
-                            unsafe { store_request::<I, E>(workspace, requests, own, &ordered[..once]) };
-                        }
-                    }
-                    fresh = false;
-                }
-                self.part::<I>(&self.each, &batch.requests[request].candidate, candidate, row, dense);
-                row[..self.dense].copy_from_slice(dense);
-                let mut defined = true;
-                let mut terms = RowTerms { request: own as u32, ..RowTerms::default() };
-                if let Some(norm) = self.layer_norm.as_ref().filter(|_| self.dense > 0) {
-                    let of = norm.apply::<I>(&mut row[..self.dense]);
-                    defined = of.defined();
-                    terms.scale = (of.scale * moments.1) as f32;
-                    terms.offset = (of.scale * (moments.0 - of.mean)) as f32;
-                }
-                let x: &[f32] = match &self.ordered {
-                    None => row,
-                    Some(order) => {
-                        for piece in &order.x {
-                            ordered[piece.into..piece.into + piece.len]
-                                .copy_from_slice(&row[piece.from..piece.from + piece.len]);
-                        }
-                        ordered[self.input_dim..output.columns].fill(0.0);
-                        // SAFETY: one entry a candidate of the workspace; the row is this thread's.
-                        unsafe { *workspace.terms.at(at) = terms };
-                        &ordered[..output.columns]
-                    }
-                };
-                for (run, values) in x.as_chunks::<16>().0.iter().enumerate() {
-                    // SAFETY: inside the output's columns; the row is this thread's.
-                    unsafe { workspace.store::<I>(output, at, run * 16, values) };
-                }
-                let status = if defined { Status::Ok } else { Status::ZeroVariance };
-                // SAFETY: the caller's promise about the statuses.
-                unsafe { *statuses.at(first + index) = status };
-                candidate += 1;
+        for (index, at) in rows.enumerate() {
+            while candidate == batch.requests[request].candidates {
+                own += usize::from(candidate > 0);
+                (request, candidate, fresh) = (request + 1, 0, true);
             }
-        });
+            if fresh {
+                self.part::<I>(&self.once, &batch.requests[request].request, 0, row, dense);
+                if let Some(order) = &self.ordered {
+                    let once = order.gamma.len() + order.plain.iter().map(|p| p.len).sum::<usize>();
+                    moments = self.request_row(order, row, dense, &mut ordered[..once]);
+                    // Whoever takes later candidates of the request leaves the row to this one.
+                    if candidate == 0 || at == 0 {
+                        // SAFETY: there are no more requests than candidates in the workspace, so the row is
+                        // inside; this is the request's first candidate there.
+                        unsafe { store_request::<I, E>(workspace, requests, own, &ordered[..once]) };
+                    }
+                }
+                fresh = false;
+            }
+            self.part::<I>(&self.each, &batch.requests[request].candidate, candidate, row, dense);
+            row[..self.dense].copy_from_slice(dense);
+            let mut defined = true;
+            let mut terms = RowTerms { request: own as u32, ..RowTerms::default() };
+            if let Some(norm) = self.layer_norm.as_ref().filter(|_| self.dense > 0) {
+                let of = norm.apply::<I>(&mut row[..self.dense]);
+                defined = of.defined();
+                terms.scale = (of.scale * moments.1) as f32;
+                terms.offset = (of.scale * (moments.0 - of.mean)) as f32;
+            }
+            let x: &[f32] = match &self.ordered {
+                None => row,
+                Some(order) => {
+                    for piece in &order.x {
+                        ordered[piece.into..piece.into + piece.len]
+                            .copy_from_slice(&row[piece.from..piece.from + piece.len]);
+                    }
+                    ordered[self.input_dim..output.columns].fill(0.0);
+                    // SAFETY: one entry a candidate of the workspace; the row is this thread's.
+                    unsafe { *workspace.terms.at(at) = terms };
+                    &ordered[..output.columns]
+                }
+            };
+            for (run, values) in x.as_chunks::<16>().0.iter().enumerate() {
+                // SAFETY: inside the output's columns; the row is this thread's.
+                unsafe { workspace.store::<I>(output, at, run * 16, values) };
+            }
+            let status = if defined { Status::Ok } else { Status::ZeroVariance };
+            // SAFETY: the caller's promise about the statuses.
+            unsafe { *statuses.at(first + index) = status };
+            candidate += 1;
+        }
         debug_assert!(self.input_dim <= row.len(), "x fits its columns");
     }
 
@@ -306,6 +334,30 @@ impl Featurizer {
                 }
             }
         }
+    }
+}
+
+/// [`Featurizer::rows`], whose promises are those of whoever makes one.
+struct Rows<'a, I, E> {
+    featurizer: &'a Featurizer,
+    isa: PhantomData<I>,
+    batch: &'a Batch<'a>,
+    first: usize,
+    rows: Range<usize>,
+    workspace: &'a Workspace<E>,
+    into: (Operand, Operand),
+    scratch: RowScratch<'a>,
+    statuses: Shared<Status>,
+}
+
+impl<I: Isa, E: Element> Work for Rows<'_, I, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { featurizer, isa: _, batch, first, rows, workspace, into, scratch, statuses } = self;
+        // SAFETY: the maker's promise.
+        unsafe { featurizer.each_row::<I, E>(batch, first, rows, workspace, into, scratch, statuses) };
     }
 }
 

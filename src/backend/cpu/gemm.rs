@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use super::element::Element;
 use super::epilogue::{self, Taken};
-use super::isa::Isa;
+use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::micro::{Kernel, PANEL, STRIP, Tile};
 use super::panel::Workspace;
@@ -122,7 +122,7 @@ impl<K: Kernel> Sweep<'_, K> {
         if rows.is_empty() || all.is_empty() {
             return;
         }
-        let chunks = all.len().div_ceil(K::CHUNK);
+        let chunks = all.len().div_ceil(K::chunk(rows.len()));
         let chunk = (all.len() / STRIP).div_ceil(chunks) * STRIP;
         assert_eq!(rows.start % step, 0, "rows start where a call does");
         assert!(sums.len() >= rows.end.next_multiple_of(step) * STRIP, "sums for every row");
@@ -179,10 +179,24 @@ fn operand<K: Kernel, const W: usize>(
         return chunk.as_ptr().cast();
     }
     assert!(scratch.len() >= chunk.len() && size_of::<K::Operand>() == 4, "room to widen a chunk");
-    let into = scratch.as_mut_ptr().cast::<[f32; 16]>();
-    let line = K::Stored::LINE;
-    kernel.isa().run(|| {
-        for (at, from) in chunk.chunks_exact(16).enumerate() {
+    kernel.isa().run(Widen::<K, W> { chunk, into: scratch.as_mut_ptr().cast() });
+    scratch.as_ptr()
+}
+
+/// Widens a chunk.
+struct Widen<'a, K: Kernel, const W: usize> {
+    chunk: &'a [K::Stored],
+    /// Room for as many f32.
+    into: *mut [f32; 16],
+}
+
+impl<K: Kernel, const W: usize> Work for Widen<'_, K, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let line = K::Stored::LINE;
+        for (at, from) in self.chunk.chunks_exact(16).enumerate() {
             let from: &[K::Stored; 16] = from.try_into().unwrap_or_else(|_| unreachable!("sixteen"));
             // A's lines hold two runs of 16 columns of one candidate; f32 lines hold one.
             let to = if W == PANEL && line == 32 {
@@ -191,9 +205,8 @@ fn operand<K: Kernel, const W: usize>(
             } else {
                 at
             };
-            // SAFETY: `to` is a permutation of the chunk's runs, all inside `scratch` (asserted), which is f32.
-            unsafe { *into.add(to) = K::Stored::widen::<K::Isa>(from) };
+            // SAFETY: `to` is a permutation of the chunk's runs, all inside `into`: `operand` asserted its room.
+            unsafe { *self.into.add(to) = K::Stored::widen::<K::Isa>(from) };
         }
-    });
-    scratch.as_ptr()
+    }
 }

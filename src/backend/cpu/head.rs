@@ -1,12 +1,13 @@
 //! Logits to scores: each task's last dot product in f32, then sigmoid, calibration and weighted sum from the logit.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::plan::Plan;
 use crate::scores::{Outputs, Scores, Status};
 
 use super::element::Element;
-use super::isa::Isa;
+use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::memory::Shared;
 use super::panel::Workspace;
@@ -101,8 +102,7 @@ impl HeadOp {
             let candidate = first + index;
             let mut score = 0.0;
             for (t, ((task, input), &weight)) in self.tasks.iter().zip(inputs).zip(weights).enumerate() {
-                // SAFETY: the caller's promise about the inputs.
-                let logit = unsafe { isa.run(|| task.logit::<I, E>(workspace, *input, row)) };
+                let logit = isa.run(Logit::<I, E> { task, workspace, input: *input, row, isa: PhantomData });
                 let mapped = task.scale.mul_add(f64::from(logit), task.shift);
                 let probability = sigmoid(mapped);
                 let corrected =
@@ -133,6 +133,25 @@ impl HeadOp {
                 }
             }
         }
+    }
+}
+
+/// One logit; whoever makes one promises that the row of the input is written.
+struct Logit<'a, I, E> {
+    task: &'a Task,
+    workspace: &'a Workspace<E>,
+    input: Operand,
+    row: usize,
+    isa: PhantomData<I>,
+}
+
+impl<I: Isa, E: Element> Work for Logit<'_, I, E> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        // SAFETY: the maker's promise.
+        unsafe { self.task.logit::<I, E>(self.workspace, self.input, self.row) }
     }
 }
 

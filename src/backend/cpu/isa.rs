@@ -13,7 +13,7 @@ pub(super) trait Isa: Copy + Send + Sync + 'static {
     const FMA: bool;
 
     /// Runs `work` compiled for the instruction set; everything that `work` calls must be `#[inline(always)]`.
-    fn run<R>(self, work: impl FnOnce() -> R) -> R;
+    fn run<W: Work>(self, work: W) -> W::Output;
 
     /// Sixteen bf16, nearest even.
     #[inline(always)]
@@ -40,6 +40,18 @@ pub(super) trait Isa: Copy + Send + Sync + 'static {
     }
 }
 
+/// Something to be compiled for an instruction set.
+///
+/// A trait rather than a closure, because a closure cannot be marked `#[inline(always)]`: one that the compiler thinks
+/// too large to inline is compiled for the oldest processor, and nobody is told.
+pub(super) trait Work {
+    /// What it gives.
+    type Output;
+
+    /// Does it; every implementation is `#[inline(always)]`.
+    fn run(self) -> Self::Output;
+}
+
 /// What every processor has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable;
@@ -48,8 +60,8 @@ impl Isa for Portable {
     const FMA: bool = false;
 
     #[inline(always)]
-    fn run<R>(self, work: impl FnOnce() -> R) -> R {
-        work()
+    fn run<W: Work>(self, work: W) -> W::Output {
+        work.run()
     }
 }
 
@@ -65,7 +77,7 @@ mod x86 {
     };
     use std::mem::transmute;
 
-    use super::{Isa, bf16, f16};
+    use super::{Isa, Work, bf16, f16};
 
     /// What the processor says of itself, subleaf 0.
     #[allow(
@@ -123,10 +135,10 @@ mod x86 {
         const FMA: bool = true;
 
         #[inline(always)]
-        fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        fn run<W: Work>(self, work: W) -> W::Output {
             #[target_feature(enable = "avx2,fma,f16c")]
-            unsafe fn with_features<R>(work: impl FnOnce() -> R) -> R {
-                work()
+            unsafe fn with_features<W: Work>(work: W) -> W::Output {
+                work.run()
             }
             // SAFETY: the token exists, so `detect` found every feature named above.
             unsafe { with_features(work) }
@@ -191,10 +203,10 @@ mod x86 {
         const FMA: bool = true;
 
         #[inline(always)]
-        fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        fn run<W: Work>(self, work: W) -> W::Output {
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-            unsafe fn with_features<R>(work: impl FnOnce() -> R) -> R {
-                work()
+            unsafe fn with_features<W: Work>(work: W) -> W::Output {
+                work.run()
             }
             // SAFETY: the token exists, so `detect` found every feature named above.
             unsafe { with_features(work) }
@@ -207,10 +219,10 @@ mod x86 {
         const FMA: bool = true;
 
         #[inline(always)]
-        fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        fn run<W: Work>(self, work: W) -> W::Output {
             #[target_feature(enable = "avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
-            unsafe fn with_features<R>(work: impl FnOnce() -> R) -> R {
-                work()
+            unsafe fn with_features<W: Work>(work: W) -> W::Output {
+                work.run()
             }
             // SAFETY: the token exists, so `detect` found every feature named above.
             unsafe { with_features(work) }

@@ -13,19 +13,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::backend::{Call, DeviceCall, Lane, Work};
+use crate::backend::{Call, DeviceCall, Lane, Work as Counted};
 use crate::{Backend, Result, Scores};
 
 use super::epilogue::finish_norm;
 use super::featurize::{RowScratch, count_requests};
 use super::gemm::{Product, strips};
 use super::head::Sink;
-use super::isa::Isa;
+use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::memory::{Arena, Shared};
 use super::micro::{Kernel, PANEL};
 use super::panel::{RowTerms, Workspace};
-use super::program::{GemmEpilogue, GemmOp, Schedule, Task};
+use super::program::{GemmEpilogue, GemmOp, NormOp, Schedule, Task};
 use super::scratch::Scratch;
 use super::{CpuExecutor, Tuning};
 
@@ -365,7 +365,7 @@ unsafe fn featurize<K: Kernel>(
     let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
     unsafe { featurize.rows(isa, &call.batch, first, rows, workspace, into, scratch, sink.statuses) };
-    executor.clock.count(lap, Work::Featurize);
+    executor.clock.count(lap, Counted::Featurize);
 }
 
 /// # Safety
@@ -383,7 +383,7 @@ unsafe fn head<K: Kernel>(
     let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
     unsafe { head.rows(isa, workspace, &schedule.head, rows, first, call.weights, call.calibrated, sink) };
-    executor.clock.count(lap, Work::Head);
+    executor.clock.count(lap, Counted::Head);
 }
 
 /// # Safety
@@ -411,15 +411,34 @@ unsafe fn norm_rows<K: Kernel>(
 ) {
     let Task::Norm { op, input, output } = *task else { return };
     let op = &executor.program.norms[op];
-    executor.kernel.isa().run(|| {
+    executor.kernel.isa().run(NormRows::<K> { op, input, output, workspace, rows, row: &mut scratch.row });
+}
+
+/// [`norm_rows`], whose promises are those of whoever makes one.
+struct NormRows<'a, K: Kernel> {
+    op: &'a NormOp,
+    input: Operand,
+    output: Operand,
+    workspace: &'a Workspace<K::Stored>,
+    rows: Range<usize>,
+    /// Room for one row.
+    row: &'a mut [f32],
+}
+
+impl<K: Kernel> Work for NormRows<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { op, input, output, workspace, rows, row: room } = self;
         for row in rows {
-            // SAFETY: the segments are the operands' own; the caller's promise.
+            // SAFETY: the segments are the operands' own; the maker's promise.
             unsafe {
-                let len = workspace.gather::<K::Isa>(input, row, &op.segments, &mut scratch.row);
-                let values = &mut scratch.row[..len];
+                let len = workspace.gather::<K::Isa>(input, row, &op.segments, room);
+                let values = &mut room[..len];
                 op.norm.apply::<K::Isa>(values);
                 workspace.scatter::<K::Isa>(output, row, &op.segments, values);
             }
         }
-    });
+    }
 }

@@ -44,7 +44,7 @@ pub(super) fn signed_log1p<I: Isa>(c: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::isa::Portable;
+    use super::super::isa::{Portable, Work};
     use super::*;
 
     fn check<I: Isa>(c: f32) {
@@ -74,12 +74,19 @@ mod tests {
     #[test]
     fn every_magnitude_with_fma() {
         let Some(isa) = super::super::isa::Avx2::detect() else { return check::<Portable>(1.0) };
-        fn sweep<I: Isa>(isa: I) {
-            isa.run(|| {
+        struct Sweep<I>(std::marker::PhantomData<I>);
+        impl<I: Isa> Work for Sweep<I> {
+            type Output = ();
+
+            #[inline(always)]
+            fn run(self) {
                 for bits in (0..f32::INFINITY.to_bits()).step_by(3_571) {
                     check::<I>(f32::from_bits(bits));
                 }
-            });
+            }
+        }
+        fn sweep<I: Isa>(isa: I) {
+            isa.run(Sweep::<I>(std::marker::PhantomData));
         }
         sweep(isa);
     }

@@ -13,6 +13,16 @@ use super::program::{Feed, FeedColumns, HeadOutputs, Place, Program};
 /// # Errors
 /// [`Error::Argument`] that names the operand and says what memory it is.
 pub(super) fn check(call: &DeviceCall<'_>, executor: &CudaExecutor) -> Result<()> {
+    let most = executor.program.max_candidates();
+    if executor.program.has_once() && call.batch.requests > most {
+        return Err(Error::Argument {
+            argument: "requests",
+            expected: format!(
+                "at most {most}, the scorer's max_candidates, where its split is given once a request"
+            ),
+            found: call.batch.requests.to_string(),
+        });
+    }
     let found = &executor.gpu.found;
     for (argument, slice) in call.operands().filter(|(_, slice)| !slice.is_empty()) {
         let wrong = |expected: String, found: String| Err(Error::Argument { argument, expected, found });
@@ -65,6 +75,7 @@ pub(super) fn feed(batch: &DeviceBatch, executor: &CudaExecutor, status: u64) ->
         columns,
         candidate_request: batch.candidate_request.address(),
         candidates: batch.candidates,
+        requests: if batch.candidates > 0 { batch.requests } else { 0 },
         status,
     }
 }

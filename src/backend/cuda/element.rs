@@ -26,6 +26,16 @@ pub(crate) fn store(precision: Precision, values: &[f64], into: &mut [u8]) {
     }
 }
 
+/// What a kernel reads of a stored number.
+pub(crate) fn rounded(precision: Precision, value: f64) -> f64 {
+    match precision {
+        Precision::F32 => f64::from(value as f32),
+        Precision::Tf32 => f64::from(tf32(value)),
+        Precision::Bf16 => bf16::from_f32(to_odd(value)).to_f64(),
+        Precision::F16 => f16::from_f32(to_odd(value)).to_f64(),
+    }
+}
+
 fn put<const N: usize>(values: &[f64], into: &mut [u8], encode: impl Fn(f64) -> [u8; N]) {
     for (value, bytes) in values.iter().zip(into.chunks_exact_mut(N)) {
         bytes.copy_from_slice(&encode(*value));

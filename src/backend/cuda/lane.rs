@@ -22,7 +22,7 @@ use super::device_call;
 use super::driver::{DeviceMemory, Event, Graph, PinnedMemory, Step, Stream};
 use super::executor::{CudaExecutor, unavailable};
 use super::layout::{Arena, Region};
-use super::program::{Feed, HeadCall, HeadOutputs, Launch, Place, Program};
+use super::program::{Feed, HeadCall, HeadOutputs, Launch, Place, Program, once};
 use super::staging;
 
 /// A lane. Fields are dropped in order: the streams wait for what is in flight before memory is freed.
@@ -65,6 +65,9 @@ pub(super) struct Bucket {
     pub(super) candidates: usize,
     pub(super) graph: Graph,
     last: usize,
+    /// What is computed once a request, by tile, and the number of requests that the graph is set to.
+    sums: [Vec<Launch>; 2],
+    requests: usize,
 }
 
 /// Where outputs lie in pinned memory.
@@ -414,12 +417,15 @@ impl Bucket {
         let weights = vec![0.0; program.plan().head().tasks.len()];
         let outputs = head_outputs(program, place, 0, Outputs::default());
         let head = HeadCall { weights: &weights, calibrated: true, outputs };
+        let sums = program.sums(place);
         let mut launches = vec![program.featurize(place, candidates, &Feed::empty(outputs.status))];
+        launches.extend(sums[once::tile(0)].iter().cloned());
         launches.extend(program.middle(place, candidates));
         launches.push(program.head(place, candidates, head));
         let steps = launches.iter().map(|launch| step(executor, launch)).collect::<Result<Vec<_>>>()?;
         let graph = Graph::new(&executor.gpu, &steps)?;
-        Ok(Self { candidates, graph, last: steps.len() - 1 })
+        let last = steps.len() - 1;
+        Ok(Self { candidates, graph, last, sums, requests: 0 })
     }
 
     /// Starts a run with a call's own features and score weights.
@@ -438,6 +444,13 @@ impl Bucket {
         let first = program.featurize(place, self.candidates, feed);
         let last = program.head(place, self.candidates, head);
         self.graph.update(0, &step(executor, &first)?)?;
+        if self.requests != feed.requests {
+            for (index, launch) in self.sums[once::tile(feed.requests)].iter_mut().enumerate() {
+                launch.grid[1] = once::tile_rows(feed.requests);
+                self.graph.update(1 + index, &step(executor, launch)?)?;
+            }
+            self.requests = feed.requests;
+        }
         self.graph.update(self.last, &step(executor, &last)?)?;
         // SAFETY: the caller's promise.
         unsafe { self.graph.launch(stream) }

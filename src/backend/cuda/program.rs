@@ -7,6 +7,7 @@
 mod constants;
 mod launches;
 mod memory;
+pub(crate) mod once;
 
 pub(crate) use launches::{Feed, FeedColumns, HeadCall, HeadOutputs, Launch, Place};
 
@@ -18,6 +19,7 @@ use super::layout::Image;
 use super::params;
 use constants::Constants;
 use memory::LaneMemory;
+use once::Once;
 
 /// Columns that segments are padded to: what the kernels' products take at once.
 pub(crate) const ALIGN: usize = 64;
@@ -28,6 +30,8 @@ pub(crate) struct Program {
     precision: Precision,
     max_candidates: usize,
     constants: Constants,
+    /// What is computed once a request, where the plan's order of `x` has any of it.
+    once: Option<Once>,
     /// Weights and every other constant, as they lie on the device.
     pub(crate) image: Image,
     /// A lane's memory.
@@ -51,12 +55,14 @@ impl Program {
         }
         let mut image = Image::default();
         let constants = Constants::pack(plan, options.precision, &options.split, &mut image);
-        let lane = LaneMemory::new(plan, options);
+        let once = Once::new(plan, options.precision);
+        let lane = LaneMemory::new(plan, options, once);
         Ok(Self {
             plan: plan.clone(),
             precision: options.precision,
             max_candidates: options.max_candidates,
             constants,
+            once,
             image,
             lane,
         })
@@ -115,6 +121,11 @@ impl Program {
     /// Most candidates of one batch.
     pub(crate) fn max_candidates(&self) -> usize {
         self.max_candidates
+    }
+
+    /// Whether any product is computed once a request.
+    pub(crate) fn has_once(&self) -> bool {
+        self.once.is_some()
     }
 
     /// The plan.

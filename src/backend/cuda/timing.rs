@@ -13,7 +13,7 @@ use crate::{Model, Precision, Result};
 use super::driver::{DeviceMemory, Event, Graph, PinnedMemory, Stream};
 use super::executor::CudaExecutor;
 use super::lane::{self, CudaLane};
-use super::program::{Feed, HeadCall, Launch};
+use super::program::{Feed, HeadCall, Launch, once};
 
 /// Launches of one kernel in a graph, so that the time of starting the graph is shared.
 const COPIES: usize = 20;
@@ -67,9 +67,23 @@ impl Timing {
     /// # Errors
     /// As a scorer's.
     pub fn new(model: &Model, precision: Precision, max_candidates: usize) -> Result<Self> {
+        Self::with_split(model, precision, max_candidates, Split::default())
+    }
+
+    /// The same, with columns that are given once a request; batches of one request are timed.
+    ///
+    /// # Errors
+    /// As a scorer's.
+    pub fn with_split(
+        model: &Model,
+        precision: Precision,
+        max_candidates: usize,
+        split: Split,
+    ) -> Result<Self> {
+        split.check(model.widths())?;
         let folding = folding(precision);
-        let plan = Plan::build(model.config(), model.widths(), model.weights(), super::ALIGN, folding);
-        let split = Split::default();
+        let (config, weights) = (model.config(), model.weights());
+        let plan = Plan::build_for(config, model.widths(), weights, super::ALIGN, folding, &split);
         let options = Options {
             precision,
             max_candidates,
@@ -176,6 +190,11 @@ impl Timing {
         let feed = Feed::new(&layout, program.lane.inputs.at(place.lane), &(0..candidates), outputs.status);
         let weights = vec![1.0; self.plan.head().tasks.len()];
         let mut launches = vec![program.featurize(place, candidates, &feed)];
+        let sums = &program.sums(place)[once::tile(1)];
+        launches.extend(sums.iter().map(|launch| {
+            let [columns, ..] = launch.grid;
+            Launch { grid: [columns, once::tile_rows(1), 1], ..launch.clone() }
+        }));
         launches.extend(program.middle(place, candidates));
         launches.push(program.head(
             place,

@@ -9,7 +9,7 @@ use crate::config::Widths;
 use crate::plan::{Featurize, Plan, Step};
 use crate::{Backend, Device, Result};
 
-use super::super::{Executor, Lane, Options};
+use super::super::{Executor, Lane, Options, StepClock};
 use super::device::Gpu;
 use super::lane::WgpuLane;
 use super::pack::{self, Panels};
@@ -45,6 +45,8 @@ pub(crate) struct WgpuExecutor {
     /// Whether both tiles were seen to give the same bits, so that the number of rows may choose.
     tiles_agree: bool,
     device: Device,
+    /// Of the plan's steps, where the device has timestamps.
+    pub(crate) clock: Option<Arc<StepClock>>,
 }
 
 /// Rows up to which the narrow tile is taken.
@@ -76,7 +78,9 @@ impl WgpuExecutor {
             .map(|dispatch| upload_constants(gpu, pipelines, plan, dispatch, &mut scratch))
             .collect::<Result<_>>()?;
         let device = Device { backend: Backend::Wgpu, name: gpu.title.clone(), kernel: variant.name() };
+        let has_timestamps = gpu.features.contains(wgpu::Features::TIMESTAMP_QUERY);
         Ok(Self {
+            clock: has_timestamps.then(|| Arc::new(StepClock::of_device(plan))),
             head_tasks: gpu.upload(
                 "head tasks",
                 bytemuck::cast_slice(&schedule.tasks),
@@ -184,6 +188,10 @@ impl WgpuExecutor {
 impl Executor for WgpuExecutor {
     fn device(&self) -> &Device {
         &self.device
+    }
+
+    fn clock(&self) -> Option<Arc<StepClock>> {
+        self.clock.clone()
     }
 
     fn lane(self: Arc<Self>) -> Result<Box<dyn Lane>> {

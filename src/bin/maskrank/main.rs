@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, library calls only.
 
 mod cache;
+mod columns;
 mod demo;
 mod devices;
 mod golden;

@@ -1,15 +1,14 @@
 //! `pack`: a model folder into one file that opens with no work.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use maskrank::config::EMBEDDINGS;
-use maskrank::{Backend, CpuKernel, Model, Scorer, Split};
+use maskrank::{Backend, CpuKernel, Model, Scorer};
 
 use crate::Outcome;
+use crate::columns::RequestColumns;
 use crate::select::{BackendName, PrecisionName};
 
 #[derive(Args)]
@@ -30,16 +29,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = parse_kernel)]
     kernel: Option<CpuKernel>,
     /// Columns that come once a request, as the scorer will declare them: user_embedding, user_eng_embedding,
-    /// author_embedding, continuous:FROM..TO, binary:FROM..TO
-    #[arg(long, value_delimiter = ',', value_parser = parse_columns)]
-    request_columns: Vec<RequestColumns>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum RequestColumns {
-    Embedding(usize),
-    Continuous(Range<usize>),
-    Binary(Range<usize>),
+    /// author_embedding, continuous:FROM..TO, binary:FROM..TO, with commas between; or @FILE that holds them
+    #[arg(long, value_name = "COLUMNS|@FILE")]
+    request_columns: Option<RequestColumns>,
 }
 
 fn parse_kernel(text: &str) -> Result<CpuKernel, String> {
@@ -47,42 +39,15 @@ fn parse_kernel(text: &str) -> Result<CpuKernel, String> {
     found.ok_or_else(|| format!("expected one of {}", CpuKernel::ALL.map(CpuKernel::name).join(", ")))
 }
 
-fn parse_columns(text: &str) -> Result<RequestColumns, String> {
-    if let Some(at) = EMBEDDINGS.iter().position(|name| *name == text) {
-        return Ok(RequestColumns::Embedding(at));
-    }
-    let expected = || format!("expected {}, continuous:FROM..TO or binary:FROM..TO", EMBEDDINGS.join(", "));
-    let (kind, range) = text.split_once(':').ok_or_else(expected)?;
-    let (from, to) = range.split_once("..").ok_or_else(expected)?;
-    let (Ok(from), Ok(to)) = (from.parse(), to.parse()) else { return Err(expected()) };
-    match kind {
-        "continuous" => Ok(RequestColumns::Continuous(from..to)),
-        "binary" => Ok(RequestColumns::Binary(from..to)),
-        _ => Err(expected()),
-    }
-}
-
-fn split(columns: &[RequestColumns]) -> Split {
-    let mut split = Split::default();
-    for column in columns {
-        match column {
-            RequestColumns::Embedding(at) => split.embeddings[*at] = true,
-            RequestColumns::Continuous(range) => split.continuous.push(range.clone()),
-            RequestColumns::Binary(range) => split.binary.push(range.clone()),
-        }
-    }
-    split.continuous.sort_by_key(|range| range.start);
-    split.binary.sort_by_key(|range| range.start);
-    split
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let start = Instant::now();
     let model = Model::open(&arguments.model)?;
     let mut builder = Scorer::builder(&model)
         .backend(Backend::from(arguments.backend))
-        .precision(arguments.precision.into())
-        .split(split(&arguments.request_columns));
+        .precision(arguments.precision.into());
+    if let Some(columns) = &arguments.request_columns {
+        builder = builder.split(columns.of(model.widths()));
+    }
     if let Some(kernel) = arguments.kernel {
         builder = builder.cpu_kernel(kernel);
     }
@@ -104,24 +69,4 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         start.elapsed().as_secs_f64()
     );
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_named_as_the_inputs_are() {
-        let parsed: Vec<RequestColumns> =
-            ["binary:3..9", "user_embedding", "continuous:40..50", "continuous:0..7"]
-                .into_iter()
-                .map(|text| parse_columns(text).unwrap())
-                .collect();
-        let expected =
-            Split { continuous: vec![0..7, 40..50], binary: vec![3..9], embeddings: [true, false, false] };
-        assert_eq!(split(&parsed), expected);
-        for wrong in ["", "continuous", "continuous:", "continuous:3", "binary:a..b", "user"] {
-            assert!(parse_columns(wrong).is_err(), "{wrong}");
-        }
-    }
 }

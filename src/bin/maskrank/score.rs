@@ -15,6 +15,7 @@ use maskrank::{
     Binary, Columns, Error, Features, Model, Outputs, Request, ScoreOptions, ScoreWeights, Scorer,
 };
 
+use crate::columns::RequestColumns;
 use crate::output::Sink;
 use crate::select::BackendArguments;
 use crate::{Outcome, select};
@@ -23,6 +24,7 @@ mod checkpoint;
 mod input;
 mod parquet_in;
 mod parquet_out;
+mod parted;
 mod rows;
 mod safetensors_in;
 mod stream;
@@ -49,6 +51,10 @@ pub(crate) struct Arguments {
     schema: Option<PathBuf>,
     #[command(flatten)]
     backend: BackendArguments,
+    /// Columns that come once a request, as with `pack`; or @FILE that holds them. Gives the bits of a scorer that
+    /// declares the same, and computes what a request's records share once
+    #[arg(long, value_name = "COLUMNS|@FILE")]
+    request_columns: Option<RequestColumns>,
     /// Only the best K candidates of each request, best first
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
@@ -104,8 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             std::fs::metadata(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
         bytes += file.len();
     }
-    let scorer =
-        arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize).build()?;
+    let split = arguments.request_columns.as_ref().map(|columns| columns.of(model.widths()));
+    let builder = arguments.backend.apply(Scorer::builder(&model)).max_candidates(arguments.batch as usize);
+    let scorer = builder.split(split.unwrap_or_default()).build()?;
     eprintln!("{}", select::describe(&scorer));
 
     let options = ReadOptions {
@@ -226,6 +233,7 @@ fn settings(
     set("weights".into(), format!("{weights:?}"));
     let device = scorer.device();
     set("backend".into(), format!("{}, {}, {}", device.backend, device.kernel, scorer.precision()));
+    set("request columns".into(), format!("{:?}", scorer.split()));
     set("format".into(), format!("{:?}", format(arguments)));
     set("top".into(), format!("{:?}", arguments.top));
     set("fill-missing".into(), arguments.fill_missing.to_string());

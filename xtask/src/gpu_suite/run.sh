@@ -55,9 +55,9 @@ find_sanitizer() {
     return 1
 }
 
-sanitizer() { # tool: the small cases and one ragged model in each precision
+sanitizer() { # tool: the small cases, ragged models and requests that share products, in each precision
     for precision in $precisions; do
-        for trials in golden/tiny-parallel golden/serial random_model/seed_1 staging/; do
+        for trials in golden/tiny-parallel golden/serial random_model/seed_1 reuse/odd_requests staging/; do
             "$(find_sanitizer)" --tool "$1" --error-exitcode 1 bin/suite --test-threads 1 "cuda/$precision/$trials" || return 1
         done
     done
@@ -77,7 +77,7 @@ peers() {
 run_part() {
     case $1 in
     golden) suite golden ;;
-    edges) suite ragged staging threads ;;
+    edges) suite ragged reuse staging threads ;;
     invariance) suite invariance ;;
     sizes) suite sizes ;;
     random) suite random_model ;;

@@ -62,7 +62,8 @@ impl Contender {
         Self::start(library, precision, command)
     }
 
-    fn start(name: &str, precision: &str, mut command: Command) -> Result<Self, String> {
+    fn start(name: &str, precision: &str, command: Command) -> Result<Self, String> {
+        let mut command = dying_with_us(command);
         let clock = Instant::now();
         let mut child = command
             .stdin(Stdio::piped())
@@ -185,6 +186,29 @@ impl Contender {
                 .status();
         }
     }
+}
+
+/// The command through `setpriv`, where there is one: a contender that is stopped when this process is killed would stay
+/// for ever.
+fn dying_with_us(command: Command) -> Command {
+    let wrapper = || {
+        let mut wrapper = Command::new("setpriv");
+        wrapper.args(["--pdeathsig", "KILL"]);
+        wrapper
+    };
+    let probe = wrapper().arg("true").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        return command;
+    }
+    let mut wrapped = wrapper();
+    wrapped.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped
 }
 
 impl Drop for Contender {

@@ -184,7 +184,15 @@ impl Session {
         // Ours is the first.
         let own = std::mem::take(&mut turns[0]);
         let summary = Summary::of(&own.samples, 0.0);
-        let share = self.share(&mut ring[0], candidates, summary.median)?;
+        let share = match self.share(&mut ring[0], candidates, summary.median) {
+            Ok((share, limit)) => (Some(share), limit),
+            Err(reason) => {
+                let note = format!("{precision}, N = {candidates}: no share of a limit is given: {reason}");
+                self.say(&note);
+                self.recorder.run.notes.push(note);
+                (None, String::new())
+            }
+        };
         let mut rows = Vec::new();
         for (index, fighter) in ring.iter().enumerate() {
             let turns = if index == 0 { &own } else { &turns[index] };
@@ -198,7 +206,7 @@ impl Session {
             let bytes = self.facts.weights * if precision == "f32" { 4.0 } else { 2.0 };
             row = row.rated(candidates, self.facts.flops * candidates as f64, bytes);
             if index == 0 {
-                (row.ratio, row.baseline) = (Some(share.0), share.1.clone());
+                (row.ratio, row.baseline) = share.clone();
             } else {
                 // Paired: this one's turn against ours in the same round.
                 let pairs: Vec<f64> =
@@ -222,7 +230,7 @@ impl Session {
                 row.p10_us / 1e3,
                 row.p90_us / 1e3,
                 row.candidates_per_s.unwrap_or(0.0),
-                row.ratio.unwrap_or(0.0),
+                row.ratio.unwrap_or(f64::NAN),
                 row.baseline
             ));
             self.push(row)?;

@@ -25,7 +25,7 @@ fn by_name(rows: impl Iterator<Item = (String, f64, f64)>) -> Vec<Series> {
     let series = |(name, points): (String, BTreeMap<u64, (f64, f64)>)| {
         let mut points: Vec<(f64, f64)> = points.into_values().collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Series { name, points, is_line: true, is_limit: false }
+        Series { name, points, is_line: true, ..Series::default() }
     };
     curves.into_iter().map(series).collect()
 }
@@ -39,7 +39,7 @@ fn named(row: &Row) -> String {
 pub(super) fn latency(runs: &[Run], dtype: &str) -> Chart {
     let point = |row: &Row| Some((named(row), row.shape_number('n')? as f64, row.median_us / 1e3));
     Chart {
-        title: format!("Latency of one call, {}", if dtype.is_empty() { "all precisions" } else { dtype }),
+        title: format!("Latency of one call, {dtype}"),
         x: "candidates".into(),
         y: "median, ms".into(),
         log_x: true,
@@ -49,47 +49,39 @@ pub(super) fn latency(runs: &[Run], dtype: &str) -> Chart {
     }
 }
 
-/// FLOP/s against FLOPs a byte of weights, under the limits that were measured.
+/// FLOP/s against FLOPs a byte of weights, under the limits that were measured: whole calls and the products in them.
 pub(super) fn roofline(runs: &[Run]) -> Chart {
     // Bytes of weights are those that the row's GB/s were counted from.
-    let point = |row: &Row| {
+    let place = |row: &Row| {
         let (tflops, gb) = (row.tflop_per_s?, row.gb_per_s?);
-        (gb > 0.0).then(|| (named(row), tflops * 1e3 / gb, tflops))
+        (gb > 0.0).then(|| (tflops * 1e3 / gb, tflops))
     };
-    let mut series = by_name(scores(runs, "").filter_map(point));
+    let calls = scores(runs, "").filter(|row| ["cpu", "cuda", "wgpu"].contains(&row.backend.as_str()));
+    let calls = calls.filter_map(|row| place(row).map(|(x, y)| (named(row), x, y)));
+    let products = runs.iter().flat_map(|run| &run.rows).filter(|row| row.op.starts_with("gemm"));
+    let products = products.filter_map(|row| {
+        let name = format!("products in {} {}", row.backend, row.dtype);
+        place(row).map(|(x, y)| (name, x, y))
+    });
+    let mut series = by_name(calls.chain(products));
     series.iter_mut().for_each(|series| series.is_line = false);
     let reach: Vec<f64> = series.iter().flat_map(|s| s.points.iter().map(|p| p.0)).collect();
     let (low, high) =
         (reach.iter().copied().fold(f64::INFINITY, f64::min), reach.iter().copied().fold(0.0, f64::max));
-    let threads = runs.iter().map(|run| run.threads).max().unwrap_or(1);
     for precision in ["f32", "bf16"] {
-        let limit = |name: String| {
-            let limits =
-                runs.iter().flat_map(|run| &run.limits).filter(|l| l.threads == threads && l.name == name);
-            limits
-                .map(|limit| limit.value)
-                .fold(None, |best: Option<f64>, v| Some(best.map_or(v, |b| b.max(v))))
-        };
-        let rate = limit(format!("multiply rate {precision}"));
-        let bytes = runs
-            .iter()
-            .flat_map(|run| &run.limits)
-            .filter(|l| l.threads == threads && l.name.starts_with("read"));
-        let bandwidth = limit(format!("read bandwidth of the weights in {precision}")).or_else(|| {
-            bytes.map(|l| l.value).fold(None, |best: Option<f64>, v| Some(best.map_or(v, |b| b.max(v))))
-        });
-        if let (Some(rate), Some(bandwidth), true) = (rate, bandwidth, low < high) {
+        if let (Some((rate, bandwidth)), true) = (limits(runs, precision), low < high) {
             let knee = rate / bandwidth;
             let mut points = vec![(low, (low * bandwidth).min(rate) / 1e12)];
             if (low..high).contains(&knee) {
                 points.push((knee, rate / 1e12));
             }
             points.push((high, (high * bandwidth).min(rate) / 1e12));
-            series.push(Series { name: format!("limit {precision}"), points, is_line: true, is_limit: true });
+            let name = format!("the CPU's limit, {precision}");
+            series.push(Series { name, points, is_line: true, is_limit: true, ..Series::default() });
         }
     }
     Chart {
-        title: "Roofline: whole calls under the limits measured beside them".into(),
+        title: "Roofline: under the limits measured beside them".into(),
         x: "FLOP a byte of weights".into(),
         y: "TFLOP/s".into(),
         log_x: true,
@@ -99,23 +91,58 @@ pub(super) fn roofline(runs: &[Run]) -> Chart {
     }
 }
 
-/// Latency against throughput under load.
-pub(super) fn load(runs: &[Run]) -> Chart {
-    let rows = || runs.iter().flat_map(|run| &run.rows).filter(|row| row.kind == "load");
-    let curve = |row: &Row| {
-        let arrivals = row.shape.split('_').next().unwrap_or_default();
-        format!("{} {} {arrivals}", row.op.trim_start_matches("load_"), row.dtype)
+/// Multiply rate and read bandwidth of a precision's weights, the best that any of the runs saw.
+fn limits(runs: &[Run], precision: &str) -> Option<(f64, f64)> {
+    let threads = runs.iter().map(|run| run.threads).max().unwrap_or(1);
+    // The region is as large as the weights that calls read.
+    let row = scores(runs, precision).find(|row| row.backend == "cpu" && row.gb_per_s.is_some())?;
+    let megabytes = row.gb_per_s? * 1e3 * row.median_us * 1e-6;
+    let best = |fits: &dyn Fn(&str) -> bool| {
+        let all = runs.iter().flat_map(|run| &run.limits);
+        let values = all.filter(|l| l.threads == threads && fits(&l.name)).map(|l| l.value);
+        values.reduce(f64::max)
     };
-    let median = rows()
-        .filter_map(|row| Some((format!("{} p50", curve(row)), row.candidates_per_s?, row.median_us / 1e3)));
-    let tail = rows()
-        .filter_map(|row| Some((format!("{} p99", curve(row)), row.candidates_per_s?, row.p99_us? / 1e3)));
+    let is_weights = |name: &str| {
+        let size = name.strip_prefix("read ").and_then(|rest| rest.strip_suffix(" MB")?.parse::<f64>().ok());
+        size.is_some_and(|size| (size / megabytes - 1.0).abs() < 0.02)
+            || name == format!("read bandwidth of the weights in {precision}")
+    };
+    Some((best(&|name| name == format!("multiply rate {precision}"))?, best(&is_weights)?))
+}
+
+/// Latency against throughput under load: one chart for each kind of arrivals.
+pub(super) fn load(runs: &[Run], arrivals: &str) -> Chart {
+    let rows = runs.iter().flat_map(|run| &run.rows);
+    let rows = rows.filter(|row| row.kind == "load" && row.shape.starts_with(arrivals));
+    let mut curves: BTreeMap<(String, usize), Vec<(f64, f64)>> = BTreeMap::new();
+    for row in rows {
+        let way = if row.op == "load_batching" { "batching" } else { "direct" };
+        let name = format!("{} {} {way}", row.backend, row.dtype);
+        for (place, us) in [Some(row.median_us), row.p99_us, row.p999_us].into_iter().enumerate() {
+            if let (Some(rate), Some(us)) = (row.candidates_per_s, us) {
+                curves.entry((name.clone(), place)).or_default().push((rate, us / 1e3));
+            }
+        }
+    }
+    let mut names: Vec<String> = curves.keys().map(|(name, _)| name.clone()).collect();
+    names.dedup();
+    let series = curves.into_iter().map(|((name, place), mut points)| {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Series {
+            colour: names.iter().position(|other| *other == name),
+            name: format!("{name} {}", ["p50", "p99", "p99.9"][place]),
+            points,
+            is_line: true,
+            dash: ["", "6 3", "2 3"][place],
+            ..Series::default()
+        }
+    });
     Chart {
-        title: "Under load: latency from the intended arrival".into(),
+        title: format!("Under load: latency from the intended arrival, {arrivals}"),
         x: "candidates/s".into(),
         y: "ms".into(),
         log_y: true,
-        series: by_name(median.chain(tail)),
+        series: series.collect(),
         ..Chart::default()
     }
 }
@@ -169,7 +196,13 @@ pub(super) fn history(runs: &[Run]) -> Chart {
 
 /// The README's figures, by file name; those without a point are left out.
 pub(super) fn of_readme(runs: &[Run]) -> Vec<(&'static str, Chart)> {
-    let mut figures = vec![("latency", latency(runs, "")), ("roofline", roofline(runs))];
+    let mut figures = vec![
+        ("latency-f32", latency(runs, "f32")),
+        ("latency-bf16", latency(runs, "bf16")),
+        ("roofline", roofline(runs)),
+        ("accuracy", accuracy(runs)),
+        ("load", load(runs, "poisson")),
+    ];
     figures.retain(|(_, chart)| !chart.is_empty());
     figures
 }

@@ -9,11 +9,13 @@ use maskrank_rows::{COLUMNS, Run};
 use super::figures;
 use super::svg::{Chart, escape};
 
-const STYLE: &str = "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:1100px;padding:0 1em;color:#222}\
+const STYLE: &str = "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:1280px;padding:0 1em;color:#222}\
 table{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}\
 td,th{border:1px solid #ddd;padding:2px 6px;text-align:right;white-space:nowrap}\
 td:first-child,th:first-child{text-align:left}figure{margin:1em 0}figure svg{max-width:100%}\
-h2{border-top:2px solid #222;padding-top:.6em;margin-top:2em}.bad{color:#b00}";
+h2{border-top:2px solid #222;padding-top:.6em;margin-top:2em}.bad{color:#b00}\
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:8px}.charts figure{margin:0}\
+summary{cursor:pointer;margin:.6em 0}td.text{text-align:left}";
 
 /// The page.
 pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
@@ -23,10 +25,10 @@ pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
     }
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>maskrank: records</title>\
-         <style>{STYLE}</style></head><body>\n<h1>maskrank: records</h1>\n<p>{} runs on {} machines. How to read them: \
+         <style>{STYLE}</style></head><body>\n<h1>maskrank: records</h1>\n<p>{}, {}. How to read them: \
          docs/METHOD.md in the repository.</p>\n",
-        all.len(),
-        machines.len()
+        count(all.len(), "run"),
+        count(machines.len(), "machine")
     );
     for (device, entries) in machines {
         let _ = writeln!(page, "<h2>{}</h2>", escape(device));
@@ -41,6 +43,8 @@ pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
         if newest.contains_key("bench") {
             newest.remove("bench-quick");
         }
+        // The second run of a commit is there to be compared with the first.
+        newest.retain(|name, _| !name.ends_with("-again"));
         let shown: Vec<Run> = newest.values().map(|(_, run)| run.clone()).collect();
         let every: Vec<Run> = entries.iter().map(|(_, run)| run.clone()).collect();
         let charts = [
@@ -48,18 +52,25 @@ pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
             figures::latency(&shown, "bf16"),
             figures::roofline(&shown),
             figures::accuracy(&shown),
-            figures::load(&shown),
+            figures::load(&shown, "poisson"),
+            figures::load(&shown, "bursts"),
             figures::history(&every),
         ];
+        page.push_str("<div class=\"charts\">\n");
         for chart in charts.iter().filter(|chart: &&Chart| !chart.is_empty()) {
             let _ = writeln!(page, "<figure>{}</figure>", chart.to_svg());
         }
+        page.push_str("</div>\n");
         for (path, run) in newest.into_values() {
             section(&mut page, path.strip_prefix(root).unwrap_or(path), run);
         }
     }
     page.push_str("</body></html>\n");
     page
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn section(page: &mut String, path: &Path, run: &Run) {
@@ -94,29 +105,42 @@ fn section(page: &mut String, path: &Path, run: &Run) {
         }
         page.push_str("</table></details>\n");
     }
-    // What all rows share is said above.
-    let columns: Vec<&str> = COLUMNS[4..].to_vec();
+    // What all rows share is said above; what no row has is left out; notes may be long.
+    let values: Vec<serde_json::Value> =
+        run.rows.iter().map(|row| serde_json::to_value(row).unwrap_or_default()).collect();
+    let is_there = |column: &&str| values.iter().any(|value| !is_empty(&value[*column]));
+    let columns: Vec<&str> =
+        COLUMNS[4..].iter().copied().filter(|column| *column != "note").filter(is_there).collect();
     let _ = writeln!(
         page,
-        "<table><tr>{}</tr>",
+        "<details{}><summary>{}</summary><table><tr>{}</tr>",
+        if run.rows.len() <= 40 { " open" } else { "" },
+        count(run.rows.len(), "row"),
         columns.iter().map(|c| format!("<th>{c}</th>")).collect::<String>()
     );
-    for row in &run.rows {
-        let value = serde_json::to_value(row).unwrap_or_default();
-        let cell = |column: &&str| match &value[*column] {
-            serde_json::Value::Null => "<td></td>".to_owned(),
-            serde_json::Value::Number(number) => {
-                let number = number.as_f64().unwrap_or(f64::NAN);
-                let text = if number.abs() >= 100.0 || number == number.trunc() {
-                    format!("{number:.0}")
-                } else {
-                    format!("{number:.4}")
-                };
-                format!("<td>{text}</td>")
-            }
-            other => format!("<td>{}</td>", escape(other.as_str().unwrap_or_default())),
-        };
-        let _ = writeln!(page, "<tr>{}</tr>", columns.iter().map(cell).collect::<String>());
+    for (row, value) in run.rows.iter().zip(&values) {
+        let cells: String = columns.iter().map(|column| cell(&value[*column])).collect();
+        let _ = writeln!(page, "<tr title=\"{}\">{cells}</tr>", escape(&row.note));
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></details>\n");
+}
+
+fn is_empty(value: &serde_json::Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(str::is_empty)
+}
+
+fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "<td></td>".to_owned(),
+        serde_json::Value::Number(number) => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            let text = match number.abs() {
+                v if v >= 100.0 || number == number.trunc() => format!("{number:.0}"),
+                v if v < 1e-3 => format!("{number:.1e}"),
+                _ => format!("{number:.4}"),
+            };
+            format!("<td>{text}</td>")
+        }
+        other => format!("<td class=\"text\">{}</td>", escape(other.as_str().unwrap_or_default())),
+    }
 }

@@ -14,6 +14,8 @@ const SPARE: f64 = 1.1;
 const WIDTHS: (f64, f64, f64) = (2117.0, 59.0, 200.0);
 /// Candidates of a request.
 const REQUEST: f64 = 1000.0;
+/// Bytes/s of a GPU's link to its host.
+const LINK: f64 = 55e9;
 /// Parameters of the production model.
 const PARAMETERS: f64 = 48_115_108.0;
 
@@ -64,6 +66,7 @@ pub(super) fn body(runs: &[Run]) -> String {
             );
         }
     }
+    threads_table(&mut text, runs);
     let sizes: Vec<&Row> = runs
         .iter()
         .flat_map(|run| &run.rows)
@@ -127,5 +130,65 @@ pub(super) fn body(runs: &[Run]) -> String {
         let own = rate.map_or(String::new(), |rate| format!("{:.0} MB/s", rate * UTILISATION * each / 1e6));
         let _ = writeln!(text, "| {name} | {each:.0} | {:.2} TB/s | {own} |", SERVICE * each / 1e12);
     }
+    gpus(&mut text, runs);
     text
+}
+
+/// From one thread to all of them, at the largest size.
+fn threads_table(text: &mut String, runs: &[Run]) {
+    for dtype in ["f32", "bf16"] {
+        let rows = runs.iter().flat_map(|run| &run.rows);
+        let rows = rows.filter(|r| r.op == "score" && r.backend == "cpu" && r.dtype == dtype);
+        let mut points: Vec<(usize, f64)> = rows
+            .filter(|r| r.shape_number('n') == Some(1500))
+            .filter_map(|r| Some((r.shape_number('t')?, r.candidates_per_s?)))
+            .collect();
+        points.sort_by_key(|point| point.0);
+        points.dedup_by_key(|point| point.0);
+        let (Some(&(one, single)), true) = (points.first(), points.len() > 1) else { continue };
+        if dtype == "f32" {
+            text.push_str("\nWith threads, N = 1,500:\n\n| precision | threads | candidates/s | times one thread | of as many |\n|---|---|---|---|---|\n");
+        }
+        for (threads, rate) in points {
+            let (times, more) = (rate / single, threads as f64 / one as f64);
+            let _ = writeln!(
+                text,
+                "| {dtype} | {threads} | {rate:.0} | {times:.2} | {:.0} % |",
+                100.0 * times / more
+            );
+        }
+    }
+}
+
+/// Several GPUs, by formula: a replica on each, requests shared out, nothing between them.
+fn gpus(text: &mut String, runs: &[Run]) {
+    let measured = runs
+        .iter()
+        .flat_map(|run| &run.rows)
+        .filter(|row| row.backend == "cuda" && row.dtype == "bf16")
+        .filter_map(|row| row.candidates_per_s)
+        .reduce(f64::max);
+    let _ = write!(
+        text,
+        "\n## GPUs\n\nEvery GPU holds the whole model ({:.0} MB in bf16) and takes whole requests, so nothing passes between them and\n\
+         `rate = GPUs × min(rate of one, link / bytes of a candidate)`. {}\n\n\
+         | format | the link of one GPU carries | a service of {:.0} M candidates/s needs, for its links alone |\n|---|---|---|\n",
+        PARAMETERS * 2.0 / 1e6,
+        match measured {
+            Some(rate) => format!("The best rate of one that was measured is {rate:.0} candidates/s."),
+            None => "No GPU has been measured yet, so this is the formula and the link only.".to_owned(),
+        },
+        SERVICE / 1e6
+    );
+    for (name, candidate, request) in formats() {
+        let carried = LINK / (candidate + request / REQUEST);
+        let needed = (SERVICE / (carried * UTILISATION) * SPARE).ceil();
+        let _ = writeln!(text, "| {name} | {:.1} M candidates/s | {needed:.0} GPUs |", carried / 1e6);
+    }
+    let _ = write!(
+        text,
+        "\nThe link is PCIe 5.0 x16, {:.0} GB/s as others measured it with pinned memory; the record of a machine with a GPU has\n\
+         its own. What one GPU computes decides only where it is less than its link carries.\n",
+        LINK / 1e9
+    );
 }

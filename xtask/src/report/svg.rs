@@ -11,6 +11,20 @@ pub(super) struct Series {
     pub(super) is_line: bool,
     /// Drawn thin and dashed: a limit, not a measurement.
     pub(super) is_limit: bool,
+    /// The place in the colours; the series' own place where none is given.
+    pub(super) colour: Option<usize>,
+    /// Pattern of the line, as SVG has it; empty is solid.
+    pub(super) dash: &'static str,
+}
+
+impl Series {
+    fn style(&self) -> String {
+        match (self.is_limit, self.dash) {
+            (true, _) => "stroke-width=\"1.2\" stroke-dasharray=\"5 4\"".to_owned(),
+            (false, "") => "stroke-width=\"2\"".to_owned(),
+            (false, dash) => format!("stroke-width=\"2\" stroke-dasharray=\"{dash}\""),
+        }
+    }
 }
 
 /// One chart.
@@ -74,7 +88,7 @@ impl Axis {
 
     fn ticks(&self) -> Vec<f64> {
         if self.is_log {
-            let steps: &[f64] = if self.high / self.low > 50.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+            let steps: &[f64] = if self.high / self.low > 2e3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
             let first = self.low.log10().floor() as i32;
             let last = self.high.log10().ceil() as i32;
             let all = (first..=last).flat_map(|e| steps.iter().map(move |s| s * 10f64.powi(e)));
@@ -131,15 +145,16 @@ impl Chart {
         );
         self.axes(&mut svg, &x, &y);
         for (index, series) in self.series.iter().enumerate() {
-            let colour = if series.is_limit { "#555555" } else { COLOURS[index % COLOURS.len()] };
+            let place = series.colour.unwrap_or(index) % COLOURS.len();
+            let colour = if series.is_limit { "#555555" } else { COLOURS[place] };
             draw(&mut svg, series, &x, &y, colour);
             let (lx, ly) = (WIDTH - RIGHT + 14.0, TOP + 10.0 + 18.0 * index as f64);
-            let dash = if series.is_limit { " stroke-dasharray=\"5 4\"" } else { "" };
             let _ = writeln!(
                 svg,
-                "<line x1=\"{lx}\" y1=\"{ly}\" x2=\"{}\" y2=\"{ly}\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>\
+                "<line x1=\"{lx}\" y1=\"{ly}\" x2=\"{}\" y2=\"{ly}\" stroke=\"{colour}\" {}/>\
                  <text x=\"{}\" y=\"{}\">{}</text>",
                 lx + 18.0,
+                series.style(),
                 lx + 24.0,
                 ly + 4.0,
                 escape(&series.name)
@@ -198,11 +213,7 @@ fn draw(svg: &mut String, series: &Series, x: &Axis, y: &Axis, colour: &str) {
         series.points.iter().filter(inside).map(|p| (x.at(p.0), y.at(p.1))).collect();
     if series.is_line || series.is_limit {
         let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        let style = if series.is_limit {
-            "stroke-width=\"1.2\" stroke-dasharray=\"5 4\""
-        } else {
-            "stroke-width=\"2\""
-        };
+        let style = series.style();
         let _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" {style}/>",
@@ -237,7 +248,7 @@ mod tests {
             name: "a < b & \"c\"".into(),
             points: vec![(1.0, f64::NAN), (0.0, 1.0), (2.0, 3.0)],
             is_line: true,
-            is_limit: false,
+            ..Series::default()
         };
         let chart =
             Chart { title: "t".into(), log_x: true, log_y: true, series: vec![series], ..Chart::default() };

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use maskrank::Backend;
 use maskrank_rows::Summary;
 
-use super::{Planned, guess};
+use super::{Planned, guess, guess_check, quality};
 use crate::bench::contender::{self, COLD_CANDIDATES};
-use crate::bench::target::{self, Setup};
 use crate::bench::{Session, Target, timing};
 
 fn id(session: &Session, target: &Target) -> String {
@@ -24,13 +23,20 @@ fn rounds(session: &Session) -> usize {
 }
 
 pub(super) fn plan(session: &Session, targets: &[Target]) -> Vec<Planned> {
-    let seconds =
-        |target: &Target| rounds(session) as f64 * (1.2 + guess(target, session.cost.flops, COLD_CANDIDATES));
-    targets
+    let mut planned: Vec<Planned> = targets
         .iter()
-        .map(|target| Planned { id: id(session, target), seconds: seconds(target) })
+        .map(|target| {
+            let start = 1.2 + guess(session, target, COLD_CANDIDATES);
+            let check = if session.arguments.words.is_empty() { 0.0 } else { guess_check(session, target) };
+            Planned::new(id(session, target), rounds(session) as f64 * start + check)
+        })
         .filter(|row| session.arguments.wants(&row.id))
-        .collect()
+        .collect();
+    if let Some(first) = planned.first_mut().filter(|_| !contender::is_prepared()) {
+        // The files that processes read are written first.
+        first.seconds += 12.0;
+    }
+    planned
 }
 
 pub(super) fn run(session: &mut Session, targets: &[Target]) -> Result<(), String> {
@@ -48,10 +54,7 @@ pub(super) fn run(session: &mut Session, targets: &[Target]) -> Result<(), Strin
 }
 
 fn row(session: &mut Session, target: &Target, id: &str, folder: &Path) -> Result<(), String> {
-    let scorer = target.scorer(&session.case.model, &Setup::of(64)).map_err(|error| error.to_string())?;
-    target::check(&session.case, &scorer, id)?;
-    let kernel = scorer.device().kernel.clone();
-    drop(scorer);
+    let (quality, device) = quality(session, target)?;
     let program = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
     let steady = timing::steady();
     let (mut samples, mut memory) = (Vec::new(), 0.0f64);
@@ -73,8 +76,8 @@ fn row(session: &mut Session, target: &Target, id: &str, folder: &Path) -> Resul
         samples.push(elapsed.as_secs_f64());
         memory = memory.max(peak.unwrap_or_default());
     }
-    let drift = (timing::steady() / steady - 1.0).abs();
-    let mut row = session.row(id, target, &kernel).timed(&Summary::of(&samples, drift));
+    let drift = timing::drift(steady);
+    let mut row = quality.fill(session.row(id, &device)).timed(&Summary::of(&samples, drift));
     row.kind = "start".to_owned();
     row.l2 = "cold".to_owned();
     row.memory_mb = Some(memory / 1e6);

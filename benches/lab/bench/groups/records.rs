@@ -8,9 +8,11 @@ use maskrank::records::{
     BlockReader, Compression, LayoutSpec, RandomRecords, ReadOptions, RecordBlock, RecordLayout, Schema,
     TweetIds,
 };
-use maskrank::{Backend, Batch, Binary, Columns, Features, Precision, Request, ScoreOptions, Scores};
+use maskrank::{
+    Backend, Batch, Binary, Columns, Features, ModelConfig, Precision, Request, ScoreOptions, Scores,
+};
 
-use super::{Planned, guess};
+use super::{Planned, guess, guess_check, is_quickest, quality};
 use crate::bench::subject::{self, SEED};
 use crate::bench::target::{self, Setup};
 use crate::bench::{Session, Target};
@@ -25,18 +27,23 @@ fn ids(session: &Session, target: &Target) -> [String; 2] {
     ]
 }
 
-fn targets(all: &[Target]) -> impl Iterator<Item = &Target> {
+/// The CPU's f32 and bf16; of a quick run the quicker one.
+fn targets(session: &Session, all: &[Target]) -> Vec<Target> {
     all.iter()
         .filter(|t| t.backend == Backend::Cpu && matches!(t.precision, Precision::F32 | Precision::Bf16))
+        .filter(|t| !session.arguments.quick || is_quickest(session, t))
+        .copied()
+        .collect()
 }
 
 pub(super) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
     let mut planned: Vec<Planned> = Vec::new();
-    for target in targets(all) {
+    for target in &targets(session, all) {
         let [read, stream] = ids(session, target);
-        let score = guess(target, session.cost.flops, RECORDS);
-        planned.push(Planned { id: read, seconds: session.effort.estimate(0.05) });
-        planned.push(Planned { id: stream, seconds: session.effort.estimate(0.05 + score) });
+        let score = guess(session, target, RECORDS);
+        let check = if session.arguments.words.is_empty() { 0.5 } else { guess_check(session, target) };
+        planned.push(Planned::new(read, session.effort.estimate(0.05) + check));
+        planned.push(Planned::new(stream, session.effort.estimate(0.05 + score) + check));
     }
     // Reading is the same for every target.
     let mut seen = BTreeSet::new();
@@ -63,7 +70,7 @@ fn file() -> Result<PathBuf, String> {
 }
 
 pub(super) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
-    for (index, target) in targets(all).copied().collect::<Vec<_>>().into_iter().enumerate() {
+    for (index, target) in targets(session, all).into_iter().enumerate() {
         let [read, stream] = ids(session, &target);
         if index == 0 && session.arguments.wants(&read) {
             rows(session, &target, &read, false)?;
@@ -87,8 +94,9 @@ fn row(session: &mut Session, target: &Target, id: &str, score: bool) -> Result<
     let path = file()?;
     let scorer = target.scorer(&session.case.model, &Setup::of(PER_REQUEST)).map_err(text)?;
     target::check(&session.case, &scorer, id)?;
-    // Labels are for training.
-    let spec = LayoutSpec { labels: Vec::new(), ..session.case.model.config().records.layout_spec() };
+    // The released configuration says how much of the schema's features the model takes; labels are for training.
+    let config = ModelConfig::production().map_err(text)?;
+    let spec = LayoutSpec { labels: Vec::new(), ..config.records.layout_spec() };
     let layout = std::sync::Arc::new(
         RecordLayout::new(&Schema::released(), &spec, session.case.model.widths()).map_err(text)?,
     );
@@ -124,7 +132,10 @@ fn row(session: &mut Session, target: &Target, id: &str, score: bool) -> Result<
         Ok(clock.elapsed())
     })?;
     let flops = if score { session.cost.flops * RECORDS as f64 } else { 0.0 };
-    let mut row = session.row(id, target, &scorer.device().kernel).timed(&summary);
+    let mut row = session.row(id, scorer.device()).timed(&summary);
+    if score {
+        row = quality(session, target)?.0.fill(row);
+    }
     row = row.rated(RECORDS, flops, std::fs::metadata(&path).map_or(0.0, |m| m.len() as f64));
     row.note = "GB/s are of the file, uncompressed and in the page cache".to_owned();
     session.push(row)

@@ -8,7 +8,7 @@ use maskrank::golden::Case;
 use maskrank::{Backend, Batch, Request, ScoreOptions, Scorer, Scores, Split};
 use maskrank_rows::Row;
 
-use super::{Planned, guess};
+use super::{Planned, guess, guess_check, is_quickest};
 use crate::bench::limits::Work;
 use crate::bench::quality::Quality;
 use crate::bench::subject::{self, CANDIDATES};
@@ -41,14 +41,17 @@ fn variants(session: &Session, target: &Target) -> Vec<Variant> {
         split: Split::default(),
     };
     // A software GPU takes seconds a call: enough to see that it is right.
-    let is_slow = guess(target, session.cost.flops, CANDIDATES) > 5.0;
+    let is_slow = target.backend != Backend::Cpu && guess(session, target, CANDIDATES) > 5.0;
     let sizes = SIZES.into_iter().filter(|&n| !(is_slow && n > 32));
     let mut variants: Vec<Variant> = sizes.map(|n| plain(n, threads)).collect();
-    if is_slow {
+    // A quick run looks closely at one precision of a backend.
+    if is_slow || session.arguments.quick && !is_quickest(session, target) {
         return variants;
     }
-    if target.backend == Backend::Cpu && threads > 1 {
-        variants.push(plain(CANDIDATES, 1));
+    if target.backend == Backend::Cpu {
+        let fewer = std::iter::successors(Some(1), |threads| Some(2 * threads)).take_while(|&t| t < threads);
+        let fewer = fewer.filter(|&t| t == 1 || !session.arguments.quick);
+        variants.extend(fewer.map(|threads| plain(CANDIDATES, threads)));
     }
     let shape = |op: &str, shape: &str| format!("{op}/{}/{shape}_t{threads}", target.name());
     variants.push(Variant {
@@ -67,13 +70,17 @@ fn variants(session: &Session, target: &Target) -> Vec<Variant> {
 pub(super) fn plan(session: &Session, targets: &[Target]) -> Vec<Planned> {
     let mut planned = Vec::new();
     for target in targets {
-        for variant in variants(session, target) {
-            let threads = if variant.threads < session.threads { 2.0 } else { 1.0 };
-            let call = guess(target, session.cost.flops, variant.candidates) * threads;
-            planned.push(Planned { seconds: session.effort.estimate(call), id: variant.id });
+        let mut last: Option<(usize, Split)> = None;
+        for variant in variants(session, target).into_iter().filter(|v| session.arguments.wants(&v.id)) {
+            let slower = session.threads as f64 / variant.threads as f64;
+            let call = guess(session, target, variant.candidates) * slower;
+            let own = (variant.threads, variant.split);
+            // Another number of threads or another split is another scorer.
+            let check = if last.as_ref() == Some(&own) { 0.0 } else { guess_check(session, target) * slower };
+            last = Some(own);
+            planned.push(Planned::new(variant.id, session.effort.estimate(call) + check));
         }
     }
-    planned.retain(|row| session.arguments.wants(&row.id));
     planned
 }
 
@@ -132,12 +139,18 @@ pub(crate) fn checked(
         let setup = Setup { split: split.clone(), ..Setup::of(CANDIDATES) };
         target.scorer(&session.case.model, &setup).map_err(|error| format!("{name}: {error}"))
     };
-    let plain = make(&Split::default())?;
-    target::check(&session.case, &plain, &name)?;
-    let quality = Quality::measure(&plain, &session.inputs, &session.weights(), &session.truth)?;
-    if *split == Split::default() {
-        return Ok((plain, quality));
+    if *split == Split::default() || !session.qualities.contains_key(&target.key()) {
+        let plain = make(&Split::default())?;
+        target::check(&session.case, &plain, &name)?;
+        let quality = Quality::measure(&plain, &session.inputs, &session.weights(), &session.truth)?;
+        session.qualities.insert(target.key(), (quality, plain.device().clone()));
+        if *split == Split::default() {
+            return Ok((plain, quality));
+        }
     }
+    let Some(&(quality, _)) = session.qualities.get(&target.key()) else {
+        return Err(format!("{name}: its scores were not compared"));
+    };
     let scorer = make(split)?;
     once(session, &scorer, &name)?;
     Ok((scorer, quality))
@@ -214,19 +227,21 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
     // What is computed once a request is not counted again for each candidate.
     let cost = subject::cost_for(&session.case.model, &variant.split);
     let flops = cost.flops * candidates as f64 + cost.request_flops * variant.requests.len() as f64;
-    let mut row = session.row(&variant.id, target, &scorer.device().kernel).timed(&summary);
+    let mut row = session.row(&variant.id, scorer.device()).timed(&summary);
     row = row.rated(candidates, flops, bytes as f64);
     if target.backend == Backend::Cpu {
-        let share = session.limits.share(&Work {
-            precision: target.precision,
-            threads: target.threads,
-            depth: None,
-            flops,
-            bytes,
-            region: bytes,
-            seconds: summary.median,
-        })?;
-        (row.baseline, row.ratio) = (share.limit, Some(share.of_limit));
+        session.share(
+            &mut row,
+            &Work {
+                precision: target.precision,
+                threads: target.threads,
+                depth: None,
+                flops,
+                bytes,
+                region: bytes,
+                seconds: summary.median,
+            },
+        );
     }
     Ok(row)
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use maskrank::golden::Case;
-use maskrank::{Backend, Batch, Precision, ScoreOptions, Scores, Split};
+use maskrank::plan::Cost;
+use maskrank::{Backend, Batch, Model, Precision, ScoreOptions, Scores, Split};
 
-use super::{Planned, guess};
-use crate::bench::subject::{self, SIZES, Size};
+use super::{Planned, guess_flops};
+use crate::bench::quality::Quality;
+use crate::bench::subject::{self, Inputs, SIZES, Size, TRUTH_ROWS, Truth};
 use crate::bench::target::{self, Setup};
 use crate::bench::{Session, Target};
 
@@ -25,12 +27,24 @@ fn targets(all: &[Target]) -> impl Iterator<Item = &Target> {
         .filter(|t| t.backend == Backend::Cpu && matches!(t.precision, Precision::F32 | Precision::Bf16))
 }
 
+/// Of a quick run the small one: making the large one takes longer than most rows.
+fn sizes(session: &Session) -> &'static [Size] {
+    if session.arguments.quick { &SIZES[..1] } else { &SIZES }
+}
+
 pub(super) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
     let mut planned = Vec::new();
-    for (size, flops) in SIZES.iter().zip(ROUGH_FLOPS) {
+    for (size, flops) in sizes(session).iter().zip(ROUGH_FLOPS) {
+        // Drawing the weights and, the first time, the reference's scores: both as the model is large.
+        let mut first = flops / 4e7;
+        if !Truth::file(size.name).is_file() {
+            first += flops * TRUTH_ROWS as f64 / 2e9;
+        }
         for target in targets(all) {
-            let seconds = session.effort.estimate(guess(target, flops, CANDIDATES)) + flops / 4e7;
-            planned.push(Planned { id: id(session, target, size), seconds });
+            let call = guess_flops(session, target, flops * CANDIDATES as f64);
+            let check = call + flops / 2e8;
+            let seconds = session.effort.estimate(call) + check + std::mem::take(&mut first);
+            planned.push(Planned::new(id(session, target, size), seconds));
         }
     }
     planned.retain(|row| session.arguments.wants(&row.id));
@@ -38,18 +52,24 @@ pub(super) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
 }
 
 pub(super) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
-    for size in &SIZES {
+    for size in sizes(session) {
         let wanted: Vec<Target> =
             targets(all).filter(|t| session.arguments.wants(&id(session, t, size))).copied().collect();
         if wanted.is_empty() {
             continue;
         }
         let model = size.model()?;
-        let cost = subject::cost(&model);
-        let case = sample(session, &model)?;
+        let inputs = Inputs::new(&model, CANDIDATES.max(TRUTH_ROWS));
+        let subject = Subject {
+            cost: subject::cost(&model),
+            truth: Truth::of(size.name, &model, &session.case.score_weights, &inputs)?,
+            case: sample(session, &model)?,
+            inputs: Arc::new(inputs),
+            model,
+        };
         for target in wanted {
             let id = id(session, &target, size);
-            if let Err(reason) = row(session, &target, &id, &model, &case, cost.flops, cost.weights) {
+            if let Err(reason) = row(session, &target, &id, &subject) {
                 session.refuse(format!("{id}: {reason}"));
             }
         }
@@ -57,8 +77,18 @@ pub(super) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
     Ok(())
 }
 
+/// A model and what is known of it.
+struct Subject {
+    model: Model,
+    cost: Cost,
+    inputs: Arc<Inputs>,
+    truth: Truth,
+    /// A few rows with bounds for every precision.
+    case: Case,
+}
+
 /// A few rows that the reference has scored with this model.
-fn sample(session: &Session, model: &maskrank::Model) -> Result<Case, String> {
+fn sample(session: &Session, model: &Model) -> Result<Case, String> {
     const ROWS: usize = 2;
     let (values, widths) = (&session.inputs.values, session.inputs.widths);
     let mut inputs = std::collections::BTreeMap::from([
@@ -72,20 +102,12 @@ fn sample(session: &Session, model: &maskrank::Model) -> Result<Case, String> {
         .map_err(|e| e.to_string())
 }
 
-fn row(
-    session: &mut Session,
-    target: &Target,
-    id: &str,
-    model: &maskrank::Model,
-    case: &Case,
-    flops: f64,
-    elements: usize,
-) -> Result<(), String> {
-    let scorer = target.scorer(model, &Setup::of(CANDIDATES)).map_err(|error| error.to_string())?;
-    target::check(case, &scorer, id)?;
+fn row(session: &mut Session, target: &Target, id: &str, subject: &Subject) -> Result<(), String> {
+    let scorer = target.scorer(&subject.model, &Setup::of(CANDIDATES)).map_err(|error| error.to_string())?;
+    target::check(&subject.case, &scorer, id)?;
     let weights = session.weights();
-    let inputs = Arc::clone(&session.inputs);
-    let requests = [inputs.request(0, CANDIDATES, &Split::default())];
+    let quality = Quality::measure(&scorer, &subject.inputs, &weights, &subject.truth)?;
+    let requests = [subject.inputs.request(0, CANDIDATES, &Split::default())];
     let (options, mut scores) = (ScoreOptions::new(&weights), Scores::default());
     let summary = session.time(id, || {
         let clock = Instant::now();
@@ -94,14 +116,12 @@ fn row(
             .map_err(|error| error.to_string())?;
         Ok(clock.elapsed())
     })?;
-    let (flops, bytes) = (flops * CANDIDATES as f64, elements * target.weight_bytes());
-    let mut row = session.row(id, target, &scorer.device().kernel).timed(&summary);
+    let elements = subject.cost.weights;
+    let (flops, bytes) = (subject.cost.flops * CANDIDATES as f64, elements * target.weight_bytes());
+    let mut row = quality.fill(session.row(id, scorer.device())).timed(&summary);
     row = row.rated(CANDIDATES, flops, bytes as f64);
-    row.note = format!(
-        "{:.1} MFLOP a candidate, {:.1} M weights",
-        flops / CANDIDATES as f64 / 1e6,
-        elements as f64 / 1e6
-    );
+    row.note =
+        format!("{:.1} MFLOP a candidate, {:.1} M weights", subject.cost.flops / 1e6, elements as f64 / 1e6);
     // The multiply rate is of production's K, so the share is not of this model's own limit: none is given.
     session.push(row)
 }

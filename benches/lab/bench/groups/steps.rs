@@ -1,14 +1,16 @@
 //! Each step inside whole calls: featurize, each product with its epilogue, norms, the head. In place, so that caches
-//! are as they are in use; a step's time is its threads' time over the number of threads.
+//! are as they are in use. On the CPU a step's time is its threads' time over the number of threads; on a GPU it is what
+//! the device's own timestamps say.
 
 use std::sync::Arc;
 
 use maskrank::plan::{Epilogue, Folding, Plan, Step};
-use maskrank::{Batch, ScoreOptions, Scores, Split};
+use maskrank::{Backend, Batch, Precision, ScoreOptions, Scores, Split};
 use maskrank_rows::Summary;
 
-use super::{Planned, guess, score};
+use super::{Planned, guess, guess_check, score};
 use crate::bench::limits::Work;
+use crate::bench::quality::Quality;
 use crate::bench::subject::CANDIDATES;
 use crate::bench::{Session, Target, timing};
 
@@ -52,16 +54,36 @@ fn steps(session: &Session) -> Vec<Named> {
 }
 
 fn id(session: &Session, target: &Target, step: &Named, candidates: usize) -> String {
-    format!("{}/{}/{}n{candidates}_t{}", step.op, target.name(), step.shape, session.threads)
+    match target.backend {
+        Backend::Cpu => {
+            format!("{}/{}/{}n{candidates}_t{}", step.op, target.name(), step.shape, session.threads)
+        }
+        _ => format!("{}/{}/{}n{candidates}", step.op, target.name(), step.shape),
+    }
 }
 
-fn calls(session: &Session, candidates: usize) -> usize {
-    match (session.arguments.quick, candidates > 256) {
-        (true, true) => 5,
-        (true, false) => 40,
-        (false, true) => 15,
-        (false, false) => 200,
-    }
+/// Calls of one size: as many as fit into a time, within limits.
+fn calls(session: &Session, target: &Target, candidates: usize) -> usize {
+    let seconds = if session.arguments.quick { 0.8 } else { 6.0 };
+    let most = if session.arguments.quick { 40.0 } else { 200.0 };
+    (seconds / guess(session, target, candidates)).clamp(5.0, most) as usize
+}
+
+/// Numbers of candidates; a software GPU takes seconds a call of the larger one.
+fn sizes(session: &Session, target: &Target) -> &'static [usize] {
+    let is_slow = target.backend != Backend::Cpu && guess(session, target, CANDIDATES) > 5.0;
+    if is_slow { &SIZES[..1] } else { &SIZES }
+}
+
+/// Those that have a clock of their steps; of a quick run the CPU's f16 is left out, which is computed as f32.
+fn with_clock(session: &Session, targets: &[Target]) -> Vec<Target> {
+    let quick = session.arguments.quick;
+    // CUDA's kernels are launched by themselves, in `kernels`.
+    let has_clock = |target: &&Target| match target.backend {
+        Backend::Cpu => !quick || target.precision != Precision::F16,
+        backend => backend == Backend::Wgpu,
+    };
+    targets.iter().filter(has_clock).copied().collect()
 }
 
 fn wanted(session: &Session, target: &Target, candidates: usize) -> Vec<String> {
@@ -72,37 +94,41 @@ fn wanted(session: &Session, target: &Target, candidates: usize) -> Vec<String> 
 
 pub(super) fn plan(session: &Session, targets: &[Target]) -> Vec<Planned> {
     let mut planned = Vec::new();
-    for target in targets.iter().filter(|t| t.backend == maskrank::Backend::Cpu) {
-        for candidates in SIZES {
+    for target in &with_clock(session, targets) {
+        for &candidates in sizes(session, target) {
             let ids = wanted(session, target, candidates);
-            let all = guess(target, session.cost.flops, candidates) * calls(session, candidates) as f64;
-            let seconds = all / ids.len().max(1) as f64;
-            planned.extend(ids.into_iter().map(|id| Planned { id, seconds }));
+            let one = guess(session, target, candidates);
+            let all = one * calls(session, target, candidates) as f64
+                + one.max(session.effort.warm_up.as_secs_f64());
+            // Both sizes are of one scorer.
+            let check = if candidates == SIZES[0] { guess_check(session, target) } else { 0.0 };
+            let seconds = (all + check) / ids.len().max(1) as f64;
+            let part = format!("steps of {}, n{candidates}", target.name());
+            planned.extend(ids.into_iter().map(|id| Planned { id, seconds, part: part.clone() }));
         }
     }
     planned
 }
 
 pub(super) fn run(session: &mut Session, targets: &[Target]) -> Result<(), String> {
-    for target in targets {
-        let sizes: Vec<usize> =
-            SIZES.into_iter().filter(|&n| !wanted(session, target, n).is_empty()).collect();
+    for target in &with_clock(session, targets) {
+        let sizes: Vec<usize> = sizes(session, target)
+            .iter()
+            .copied()
+            .filter(|&n| !wanted(session, target, n).is_empty())
+            .collect();
         if sizes.is_empty() {
             continue;
         }
-        let scorer = match score::checked(session, target, &Split::default()) {
-            Ok((scorer, _)) => scorer,
+        let (scorer, quality) = match score::checked(session, target, &Split::default()) {
+            Ok(checked) => checked,
             Err(reason) => {
                 session.refuse(reason);
                 continue;
             }
         };
-        if scorer.step_clock().is_none() {
-            session.absent(format!("steps of {}: this backend has no clock of its steps", target.name()));
-            continue;
-        }
         for candidates in sizes {
-            if let Err(reason) = rows(session, target, &scorer, candidates) {
+            if let Err(reason) = rows(session, target, (&scorer, quality), candidates) {
                 session.refuse(format!("steps of {}, {candidates} candidates: {reason}", target.name()));
             }
         }
@@ -113,10 +139,13 @@ pub(super) fn run(session: &mut Session, targets: &[Target]) -> Result<(), Strin
 fn rows(
     session: &mut Session,
     target: &Target,
-    scorer: &maskrank::Scorer,
+    (scorer, quality): (&maskrank::Scorer, Quality),
     candidates: usize,
 ) -> Result<(), String> {
-    let Some(clock) = scorer.step_clock() else { return Ok(()) };
+    let Some(clock) = scorer.step_clock() else {
+        session.absent(format!("kernels of {}: the device has no timestamps", target.name()));
+        return Ok(());
+    };
     let inputs = Arc::clone(&session.inputs);
     let requests = [inputs.request(0, candidates, &Split::default())];
     let (weights, mut scores) = (session.weights(), Scores::default());
@@ -131,26 +160,29 @@ fn rows(
     }
     let before = timing::steady();
     let mut times: Vec<Vec<f64>> = Vec::new();
-    for _ in 0..calls(session, candidates) {
+    for _ in 0..calls(session, target, candidates) {
         clock.start();
         call()?;
         times.push(clock.stop());
     }
-    let drift = (timing::steady() / before - 1.0).abs();
+    let drift = timing::drift(before);
     let steps = steps(session);
     for (index, step) in steps.iter().enumerate() {
         let id = id(session, target, step, candidates);
         if !session.arguments.wants(&id) {
             continue;
         }
-        let samples: Vec<f64> = times.iter().map(|call| call[index] / target.threads as f64).collect();
+        // All threads' time, or the device's.
+        let parts = if clock.is_device() { 1.0 } else { target.threads as f64 };
+        let samples: Vec<f64> = times.iter().map(|call| call[index] / parts).collect();
         let summary = Summary::of(&samples, drift);
         let (flops, bytes) = (step.flops * candidates as f64, step.weights * target.weight_bytes());
-        let mut row = session.row(&id, target, &scorer.device().kernel).timed(&summary);
+        let mut row = quality.fill(session.row(&id, scorer.device()).timed(&summary));
         row = row.rated(candidates, flops, bytes as f64);
-        row.kind = "step".to_owned();
-        if step.depth.is_some() {
-            let share = match session.limits.share(&Work {
+        // Every other device than the processor is another machine, with limits of its own.
+        row.kind = if clock.is_device() { "kernel" } else { "step" }.to_owned();
+        if step.depth.is_some() && target.backend == Backend::Cpu {
+            let work = Work {
                 precision: target.precision,
                 threads: target.threads,
                 depth: step.depth,
@@ -158,14 +190,8 @@ fn rows(
                 bytes,
                 region: session.cost.weights * target.weight_bytes(),
                 seconds: summary.median,
-            }) {
-                Ok(share) => share,
-                Err(reason) => {
-                    session.refuse(format!("{id}: {reason}"));
-                    continue;
-                }
             };
-            (row.baseline, row.ratio) = (share.limit, Some(share.of_limit));
+            session.share(&mut row, &work);
         }
         session.push(row)?;
     }

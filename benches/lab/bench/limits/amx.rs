@@ -60,8 +60,13 @@ pub(super) fn peak() -> f64 {
     })
 }
 
-/// FLOP/s of `rows` × 32 outputs over `depth`, K in chunks whose weights stay while the rows pass.
+/// FLOP/s of `rows` × 32 outputs over `depth`, K in chunks whose weights stay while the rows pass: the better of A's tiles
+/// loaded to stay in L1 and loaded to pass by.
 pub(super) fn packed(depth: usize, rows: usize, chunk: usize) -> f64 {
+    blocked(depth, rows, chunk, staying).max(blocked(depth, rows, chunk, passing))
+}
+
+fn blocked(depth: usize, rows: usize, chunk: usize, tile: Tile) -> f64 {
     let (steps, pairs) = (depth.div_ceil(32), rows.div_ceil(32));
     let chunk = (chunk / 32).clamp(1, steps);
     // A step has two tiles of A, two of B, 16 lines each; C has four tiles of 16 lines.
@@ -87,45 +92,57 @@ pub(super) fn packed(depth: usize, rows: usize, chunk: usize) -> f64 {
     })
 }
 
+/// A call: A, B, C, steps, and whether C holds sums already.
+///
 /// # Safety
-/// `steps` ≥ 1 steps of 2 KiB at `a` and at `b`, 4 KiB at `c`; tiles are configured.
-unsafe fn tile(a: *const Line, b: *const Line, c: *mut Line, steps: usize, accumulate: bool) {
-    // SAFETY: the caller's promise; every address is inside these extents.
-    unsafe {
-        if accumulate {
-            asm!(
-                "tileloadd tmm0, [{c} + {line}*1]", "tileloadd tmm1, [{c} + {line}*1 + 1024]",
-                "tileloadd tmm2, [{c} + {line}*1 + 2048]", "tileloadd tmm3, [{c} + {line}*1 + 3072]",
-                c = in(reg) c, line = in(reg) 64usize,
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                options(nostack, readonly),
-            );
-        } else {
-            asm!(
-                "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                options(nostack, nomem),
-            );
+/// `steps` ≥ 1 steps of 2 KiB at A and at B, 4 KiB at C; tiles are configured.
+type Tile = unsafe fn(*const Line, *const Line, *mut Line, usize, bool);
+
+/// A call, by the instruction that loads A.
+macro_rules! tile {
+    ($name:ident, $load:literal) => {
+        unsafe fn $name(a: *const Line, b: *const Line, c: *mut Line, steps: usize, accumulate: bool) {
+            // SAFETY: the caller's promise ([`Tile`]); every address is inside these extents.
+            unsafe {
+                if accumulate {
+                    asm!(
+                        "tileloadd tmm0, [{c} + {line}*1]", "tileloadd tmm1, [{c} + {line}*1 + 1024]",
+                        "tileloadd tmm2, [{c} + {line}*1 + 2048]", "tileloadd tmm3, [{c} + {line}*1 + 3072]",
+                        c = in(reg) c, line = in(reg) 64usize,
+                        out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                        options(nostack, readonly),
+                    );
+                } else {
+                    asm!(
+                        "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
+                        out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                        options(nostack, nomem),
+                    );
+                }
+                asm!(
+                    "2:",
+                    concat!($load, " tmm4, [{a} + {line}*1]"),
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    concat!($load, " tmm5, [{a} + {line}*1 + 1024]"),
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "add {a}, 2048", "add {b}, 2048",
+                    "dec {n}", "jnz 2b",
+                    "tilestored [{c} + {line}*1], tmm0", "tilestored [{c} + {line}*1 + 1024], tmm1",
+                    "tilestored [{c} + {line}*1 + 2048], tmm2", "tilestored [{c} + {line}*1 + 3072], tmm3",
+                    a = inout(reg) a => _, b = inout(reg) b => _, c = in(reg) c,
+                    n = inout(reg) steps => _, line = in(reg) 64usize,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
         }
-        asm!(
-            "2:",
-            "tileloadd tmm4, [{a} + {line}*1]",
-            "tileloadd tmm6, [{b} + {line}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm5, [{a} + {line}*1 + 1024]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {a}, 2048", "add {b}, 2048",
-            "dec {n}", "jnz 2b",
-            "tilestored [{c} + {line}*1], tmm0", "tilestored [{c} + {line}*1 + 1024], tmm1",
-            "tilestored [{c} + {line}*1 + 2048], tmm2", "tilestored [{c} + {line}*1 + 3072], tmm3",
-            a = inout(reg) a => _, b = inout(reg) b => _, c = in(reg) c,
-            n = inout(reg) steps => _, line = in(reg) 64usize,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
+    };
 }
+
+tile!(staying, "tileloadd");
+tile!(passing, "tileloaddt1");

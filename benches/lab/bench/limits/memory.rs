@@ -1,12 +1,15 @@
 //! Bandwidth: wide loads over a region on huge pages, each thread its own part.
 
 use std::sync::Barrier;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memmap2::MmapMut;
 
-/// Passes over the region are repeated until this much time has gone by.
-const LEAST_SECONDS: f64 = 0.02;
+/// Rounds of which the best counts: at least so many, and at least two passes over the whole region.
+const ROUNDS: usize = 8;
+/// About what a thread moves in a round, in one window of its part or in several passes over a smaller part: less than
+/// a millisecond.
+const SHORT: usize = 16 << 20;
 const LINE: usize = 64;
 
 /// Bytes/s that `threads` read from a region of `bytes` together.
@@ -43,31 +46,44 @@ fn region(bytes: usize) -> Option<MmapMut> {
     Some(region)
 }
 
+/// Bytes/s of all threads together, each on its own part: the best round. A round is short, so that on a busy machine some
+/// of them are not interrupted; it begins when all threads are there and ends when the last one is done.
 fn passes(threads: usize, region: &mut MmapMut, bytes: usize, work: &(dyn Fn(&mut [u8]) + Sync)) -> f64 {
     let start = region.as_ptr().align_offset(2 << 20);
-    let part = bytes / threads / LINE * LINE;
+    let part = (bytes / threads / LINE * LINE).max(LINE);
+    let (window, repeats) = (part.min(SHORT), (SHORT / part).max(1));
+    let rounds = ROUNDS.max(2 * (part / window));
     let barrier = Barrier::new(threads);
-    let rates = std::thread::scope(|scope| {
+    let began = Instant::now();
+    let times: Vec<Vec<(Duration, Duration)>> = std::thread::scope(|scope| {
         let handles: Vec<_> = region[start..]
-            .chunks_exact_mut(part.max(1))
+            .chunks_exact_mut(part)
             .take(threads)
             .map(|own| {
                 let barrier = &barrier;
                 scope.spawn(move || {
                     work(own);
-                    barrier.wait();
-                    let (clock, mut count) = (Instant::now(), 0.0);
-                    while clock.elapsed().as_secs_f64() < LEAST_SECONDS {
-                        work(own);
-                        count += 1.0;
+                    let mut times = Vec::new();
+                    for round in 0..rounds {
+                        let first = round % (part / window) * window;
+                        barrier.wait();
+                        let from = began.elapsed();
+                        (0..repeats).for_each(|_| work(&mut own[first..first + window]));
+                        times.push((from, began.elapsed()));
                     }
-                    count * part as f64 / clock.elapsed().as_secs_f64()
+                    times
                 })
             })
             .collect();
-        handles.into_iter().map(|handle| handle.join().expect("reading does not fail")).collect::<Vec<f64>>()
+        handles.into_iter().map(|handle| handle.join().expect("reading does not fail")).collect()
     });
-    rates.iter().sum()
+    let moved = (window * repeats * threads) as f64;
+    let rate = |round: usize| {
+        let from = times.iter().map(|times| times[round].0).min().unwrap_or_default();
+        let to = times.iter().map(|times| times[round].1).max().unwrap_or_default();
+        moved / (to - from).as_secs_f64()
+    };
+    (0..rounds).map(rate).fold(0.0, f64::max)
 }
 
 /// Reads every line, `streams` parts side by side, fetching `ahead` lines before each.

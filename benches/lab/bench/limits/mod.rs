@@ -8,7 +8,8 @@
 //!   the best of several numbers of streams, with and without fetching ahead.
 //!
 //! Everything is the best that was seen, by all threads at once; more rounds can only raise it. A row that goes beyond
-//! a limit proves the limit wrong: it is measured again, and if it stands the run fails ([`Limits::share`]).
+//! a limit proves the limit wrong: it is measured again, and if the row still stands above it, no share of it is given,
+//! and why ([`Limits::share`]).
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -17,6 +18,7 @@ mod vector;
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
+use std::time::Instant;
 
 use maskrank::plan::{Folding, Plan, Step};
 use maskrank::{CpuKernel, Model, Precision};
@@ -24,6 +26,8 @@ use maskrank_rows::Limit;
 
 /// Rounds of measuring again before a limit that was exceeded is called wrong.
 const RETRIES: usize = 4;
+/// Seconds of a whole run that such rounds may take: on a machine full of other work every row might ask for them.
+const PATIENCE: f64 = 15.0;
 
 /// How products of a precision are multiplied on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +85,7 @@ impl Engine {
     /// Block shapes that are tried: candidates that pass by a chunk of weights, and the chunk's columns.
     fn blocks(self, depth: usize) -> Vec<(usize, usize)> {
         let (rows, chunks): (&[usize], &[usize]) = match self {
-            Self::Amx => (&[32, 256], &[352, 704, 1408, 4096]),
+            Self::Amx => (&[32, 128, 256], &[352, 512, 704, 1408, 4096]),
             _ => (&[24, 120], &[128, 256, 512]),
         };
         let mut blocks: Vec<_> =
@@ -117,6 +121,10 @@ pub(crate) struct Limits {
     /// By threads and bytes.
     read: BTreeMap<(usize, usize), f64>,
     copy: BTreeMap<(usize, usize), f64>,
+    /// What other devices than the processor can do, as their own backends measured it.
+    pub(crate) device: Vec<Limit>,
+    /// Seconds that may still be spent on measuring a limit again because a row went beyond it.
+    patience: f64,
 }
 
 /// Work that took some time, to be held against the limits.
@@ -151,6 +159,8 @@ impl Limits {
             peak: BTreeMap::new(),
             read: BTreeMap::new(),
             copy: BTreeMap::new(),
+            device: Vec::new(),
+            patience: PATIENCE,
         }
     }
 
@@ -224,20 +234,22 @@ impl Limits {
             if of_limit <= 1.0 {
                 return Ok(Share { of_limit, limit });
             }
-            if retry == RETRIES {
+            if retry == RETRIES || self.patience <= 0.0 {
                 return Err(format!(
                     "reached {:.1} % of the {limit}, measured {} times: {:.3} TFLOP/s and {:.1} GB/s of weights in \
                      {:.1} us. A limit below what is reached is no limit: either the machine was disturbed whenever \
                      the limit was measured (run again when it is quiet), or the product multiplies or reads in a way \
                      that benches/lab/bench/limits does not know; then add that way there",
                     100.0 * of_limit,
-                    RETRIES + 1,
+                    retry + 1,
                     flops / seconds / 1e12,
                     bytes as f64 / seconds / 1e9,
                     seconds * 1e6
                 ));
             }
+            let clock = Instant::now();
             self.measure(precision, threads, region);
+            self.patience -= clock.elapsed().as_secs_f64();
         }
         Err("the limits could not be measured: no memory for their operands".to_owned())
     }
@@ -275,6 +287,7 @@ impl Limits {
             let how = "half of the region to the other half; bytes read and bytes written both count";
             add(format!("copy {:.1} MB", bytes as f64 / 1e6), threads, value, "B/s", how);
         }
+        limits.extend(self.device.iter().cloned());
         limits
     }
 }

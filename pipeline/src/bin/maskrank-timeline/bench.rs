@@ -16,10 +16,10 @@ use maskrank_pipeline::domain::{Engagement, EngagementKind, RequestFacts, UserId
 use maskrank_pipeline::engine::{Report, StageKind};
 use maskrank_pipeline::world::WorldConfig;
 
-use crate::Outcome;
 use crate::load;
 use crate::random::Random;
 use crate::setup::{self, ModelArguments, Timeline, World};
+use crate::{Outcome, bench_parts};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -55,6 +55,13 @@ pub(crate) struct Arguments {
     /// Also print the reports of every component
     #[arg(long)]
     stages: bool,
+    /// Measure two parts of requests alone instead: the features of 1,500 candidates, and the recall of the search for
+    /// posts by communities at several limits
+    #[arg(long, conflicts_with_all = ["rate", "ingest"])]
+    parts: bool,
+    /// Also write the search's figures to this file
+    #[arg(long, value_name = "FILE", requires = "parts")]
+    csv: Option<PathBuf>,
     #[command(flatten)]
     load: load::Arguments,
 }
@@ -96,6 +103,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         (0..count).map(|_| viewer()).collect::<Vec<_>>()
     };
     let (warm_up, measured) = (pick(arguments.warm_up), pick(arguments.requests));
+    if arguments.parts {
+        return bench_parts::run(&mut out, &runtime, &timeline, &measured, arguments.csv.as_deref());
+    }
     runtime.block_on(closed(&timeline, warm_up, 1));
     let (begun, cpu) = (Instant::now(), cpu_seconds());
     let samples = match arguments.rate {
@@ -315,7 +325,7 @@ fn line(out: &mut impl Write, name: &str, mut latencies: Vec<Duration>, rows: f6
 }
 
 /// Processor time of this process in seconds, where the system says.
-fn cpu_seconds() -> Option<f64> {
+pub(crate) fn cpu_seconds() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/schedstat").ok();
     let tasks = std::fs::read_dir("/proc/self/task").ok()?;
     let of_task = |path: PathBuf| {

@@ -3,6 +3,7 @@
 
 mod act;
 mod bench;
+mod bench_parts;
 mod components;
 mod explain;
 mod for_you;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use maskrank_pipeline::domain::{ModelInputs, PostId, RequestColumns, RequestFacts, Task, UserId};
 use maskrank_pipeline::features::{BINARY_SLOTS, CONTINUOUS_SLOTS, FeaturePlan, discrete};
-use maskrank_pipeline::world::training::{LabelledRequest, labels, write_training_records};
+use maskrank_pipeline::world::training::{
+    LabelledRequest, labels, request_columns_text, write_training_records,
+};
 
 use crate::Outcome;
 use crate::setup::{self, ModelArguments, World};
@@ -15,7 +17,8 @@ pub(crate) struct Arguments {
     /// Whose requests, by id
     #[arg(long, value_name = "ID", value_delimiter = ',', required = true)]
     viewers: Vec<UserId>,
-    /// The file; compressed when its name ends in .gz
+    /// The file; compressed when its name ends in .gz. Beside it comes FILE.request_columns, for `maskrank score
+    /// --request-columns @FILE.request_columns`, which gives the records the bits of the request
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The world's folder; without it the small world
@@ -35,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let inputs =
         ModelInputs { continuous: CONTINUOUS_SLOTS, binary: BINARY_SLOTS, ..ModelInputs::PRODUCTION };
     let registry = Arc::clone(&timeline.registry);
+    let columns = registry.request_columns(inputs);
     let embeddings = Arc::clone(&stores.embeddings);
     let plan = FeaturePlan::new(registry, inputs, &RequestColumns::default(), embeddings, clock)?;
     let runtime = setup::runtime()?;
@@ -73,6 +77,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         labels,
     });
     let written = write_training_records(&arguments.out, labelled)?;
+    let mut beside = arguments.out.clone().into_os_string();
+    beside.push(".request_columns");
+    let beside = PathBuf::from(beside);
+    std::fs::write(&beside, request_columns_text(&columns))
+        .map_err(|error| format!("cannot write {}: {error}", beside.display()))?;
     println!("{written} records of {} requests in {}", arguments.viewers.len(), arguments.out.display());
+    println!("to score them as they were scored: maskrank score --request-columns @{} …", beside.display());
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use maskrank::config::Widths;
@@ -86,6 +87,9 @@ pub(crate) struct ModelArguments {
     /// The funnel's constants, as YAML or JSON; what the file does not name keeps its default
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// How long a request may wait for others to be scored with it
+    #[arg(long, default_value_t = 1.0, value_name = "MILLISECONDS")]
+    pub(crate) batch_delay_ms: f64,
 }
 
 /// All timelines over a world.
@@ -107,7 +111,13 @@ pub(crate) struct World {
 impl ModelArguments {
     /// No model: for what does not rank.
     pub(crate) fn stand_in(config: Option<PathBuf>) -> Self {
-        Self { model: "none".to_owned(), backend: BackendName::Auto, precision: None, config }
+        Self {
+            model: "none".to_owned(),
+            backend: BackendName::Auto,
+            precision: None,
+            config,
+            batch_delay_ms: 0.0,
+        }
     }
 
     /// The configuration: the named file's, else the defaults with limits for a person at a terminal.
@@ -130,7 +140,10 @@ impl ModelArguments {
             }
             folder => Model::open(folder)?,
         };
-        let client = ModelClient::new(&model, registry, |builder| self.settings(builder))?;
+        let delay = Duration::try_from_secs_f64(self.batch_delay_ms / 1e3)
+            .map_err(|error| format!("--batch-delay-ms {}: {error}", self.batch_delay_ms))?;
+        let client =
+            ModelClient::new(&model, registry, |builder| self.settings(builder))?.with_delay(delay)?;
         let live = client.scorer().live().current();
         tracing::info!(device = ?live.scorer().device(), "the model is ready");
         Ok(Arc::new(client))

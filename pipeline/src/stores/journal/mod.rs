@@ -6,7 +6,11 @@
 //! race, and memory never shows what a crash could take back. History is the exception by contract: it is in memory at
 //! once and handed over without waiting, and its group is durable within [`HISTORY_LIMIT`]: the slower the disk commits,
 //! the shorter the group waits for others.
+//!
+//! The journal does not grow with time: tables hold states, history has limits, and engagements, of which there are most,
+//! are folded ([`folded`]) when there are many.
 
+mod folded;
 mod tables;
 
 use std::collections::VecDeque;
@@ -136,8 +140,10 @@ impl Journal {
         tables.replay(&memory).map_err(failed("replay"))?;
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
         let path = path.map(Path::to_owned);
+        let unfolded = tables.unfolded().map_err(failed("open"))?;
         let worker = Worker {
             tables: Some(tables),
+            unfolded,
             path,
             memory,
             shared: Arc::clone(&shared),
@@ -213,6 +219,8 @@ impl Drop for Journal {
 struct Worker {
     /// None after the database failed, until it is opened again.
     tables: Option<Tables>,
+    /// Engagements that have not been folded.
+    unfolded: usize,
     /// Where the database lies, unless in memory.
     path: Option<PathBuf>,
     memory: Arc<Memory>,
@@ -247,6 +255,15 @@ impl Worker {
             }
             if is_closed {
                 return;
+            }
+            if self.unfolded >= self.memory.options.fold_after.max(1) {
+                // What a full disk leaves unfolded is tried again after as many more.
+                self.unfolded = 0;
+                let memory = Arc::clone(&self.memory);
+                let folded = self.working_tables().and_then(|tables| tables.fold(&memory));
+                if folded.is_err() && self.path.is_some() {
+                    self.tables = None;
+                }
             }
             if swept.elapsed() >= self.memory.options.sweep_interval {
                 swept = Instant::now();
@@ -306,6 +323,9 @@ impl Worker {
         match outcome {
             Ok(()) => {
                 for Item { write, waiter } in accepted {
+                    if let Write::Engagements(engagements) = &write {
+                        self.unfolded += engagements.len();
+                    }
                     let changed = self.memory.apply(write);
                     if let Some(waiter) = waiter {
                         // A caller that went away does not need the answer.

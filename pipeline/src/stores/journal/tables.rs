@@ -13,7 +13,8 @@ use redb::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Write;
+use super::folded::FOLDED;
+use super::{Write, folded};
 use crate::domain::stores::Relation;
 use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, Post, PostId, UserId};
 use crate::stores::history;
@@ -21,7 +22,7 @@ use crate::stores::memory::Memory;
 
 type Json = &'static [u8];
 
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const USERS: TableDefinition<u64, Json> = TableDefinition::new("users");
 const SETTINGS: TableDefinition<u64, Json> = TableDefinition::new("settings");
 /// (relation, from, to) → whether it holds.
@@ -32,10 +33,10 @@ const POSTS: TableDefinition<u64, Json> = TableDefinition::new("posts");
 const VERSIONS: TableDefinition<u64, u64> = TableDefinition::new("versions");
 /// sequence → (user, post, author, kind, at, whether the post was there and counted it): as journals of the first
 /// layout had it. Read, never written.
-const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> =
+pub(super) const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> =
     TableDefinition::new("engagements");
 /// sequence → (user, post, author, kind, at, whether the post was there and counted it, what it is counted by).
-const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
+pub(super) const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
     TableDefinition::new("engagements_with_traits");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
 /// sequence → feedback, given or taken back.
@@ -66,7 +67,7 @@ impl<E: Into<redb::Error>> From<E> for Rejection {
     }
 }
 
-fn text(error: impl Into<redb::Error>) -> String {
+pub(super) fn text(error: impl Into<redb::Error>) -> String {
     error.into().to_string()
 }
 
@@ -110,6 +111,7 @@ impl Tables {
             transaction.open_table(PLAIN_ENGAGEMENTS).map_err(text)?;
             transaction.open_table(ENGAGEMENTS).map_err(text)?;
             transaction.open_table(HISTORY).map_err(text)?;
+            transaction.open_table(FOLDED).map_err(text)?;
         }
         transaction.commit().map_err(text)
     }
@@ -135,6 +137,7 @@ impl Tables {
             for post in gone {
                 posts.remove(post.0).map_err(text)?;
             }
+            folded::forget(transaction, gone).map_err(text)?;
             let mut versions = transaction.open_table(VERSIONS).map_err(text)?;
             versions.retain(|old, _| PostId(old).made_at() >= horizon).map_err(text)?;
             // Of a deleted post only its id is left to tell its age.
@@ -149,6 +152,17 @@ impl Tables {
             }
             Ok(())
         })
+    }
+
+    /// How many engagements have not been folded.
+    pub(super) fn unfolded(&self) -> Result<usize, String> {
+        let transaction = self.database.begin_read().map_err(text)?;
+        folded::unfolded(&transaction)
+    }
+
+    /// Writes what all engagements so far add up to, and deletes those that the graph does not need.
+    pub(super) fn fold(&self, memory: &Memory) -> Result<(), String> {
+        self.write(|transaction| folded::fold(transaction.inner, memory))
     }
 
     /// Brings `memory`, which holds what was loaded, up to date.
@@ -186,15 +200,22 @@ impl Tables {
         });
         each!(VERSIONS, "versions", |old, new| memory.versions.insert(old, new));
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
+        let folded = folded::restore(&transaction, memory)?;
         each!(PLAIN_ENGAGEMENTS, "engagements", |key, value| {
             let (user, post, author, kind, at, is_counted) = value;
-            if let Some(engagement) = engagement(user, post, author, kind, at) {
+            let Some(engagement) = engagement(user, post, author, kind, at) else { return Ok(()) };
+            if folded.plain {
+                memory.record_edge(&engagement);
+            } else {
                 memory.record(&engagement, &memory.traits(&engagement), is_counted);
             }
         });
         each!(ENGAGEMENTS, "engagements_with_traits", |key, value| {
             let (user, post, author, kind, at, is_counted, traits) = value;
-            if let Some(engagement) = engagement(user, post, author, kind, at) {
+            let Some(engagement) = engagement(user, post, author, kind, at) else { return Ok(()) };
+            if key < folded.through {
+                memory.record_edge(&engagement);
+            } else {
                 memory.record(&engagement, &EventTraits::unpack(traits), is_counted);
             }
         });
@@ -214,7 +235,7 @@ impl Tables {
 }
 
 /// An engagement as it is stored; none when its kind is not known.
-fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
+pub(super) fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
     let kind = *EngagementKind::ALL.get(usize::from(kind))?;
     Some(Engagement { user: UserId(user), post: PostId(post), author: UserId(author), kind, at: Millis(at) })
 }
@@ -307,7 +328,9 @@ impl Transaction<'_> {
             Write::Engagements(engagements) => {
                 let mut table = self.inner.open_table(ENGAGEMENTS)?;
                 let posts = self.inner.open_table(POSTS)?;
-                let first = next_sequence(&table)?;
+                let folded = folded::through(&self.inner.open_table(META)?)?;
+                // Numbers of engagements that were folded and are gone are not given again.
+                let first = next_sequence(&table)?.max(folded);
                 for (sequence, (event, traits)) in (first..).zip(engagements) {
                     let Engagement { user, post, author, kind, at } = *event;
                     // A replay sees all posts before all engagements: it must not count what came before its post.

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod concurrency;
+mod folding;
 mod history;
 mod replay;
 mod versions;

@@ -2,7 +2,7 @@
 //!
 //! A tile register holds 16 lines of 64 bytes. A step of 32 K columns loads two tiles of A and two of B and makes
 //! four products of 16 × 16 × 32: 64 cycles of the tile unit for 4 KiB of loads, so B is kept in L1 (its chunk) and
-//! A may come from L2. The instructions are written as `asm!`, because their intrinsics are not stable; the compiler
+//! A comes from L2, by loads that say that a line will not be needed again soon: plain ones would push B out of L1. The instructions are written as `asm!`, because their intrinsics are not stable; the compiler
 //! itself never touches tile registers.
 //!
 //! The system must grant a process the tile state before its first use ([`AmxBf16::detect`]); a thread then loads a
@@ -113,8 +113,8 @@ impl Kernel for AmxBf16 {
     type Session = Session;
 
     const PANELS: usize = 2;
-    // 32 KiB of B.
-    const CHUNK: usize = 1408;
+    // 22 KiB of B: with A's lines passing by, as much as stays in L1.
+    const CHUNK: usize = 352;
     const LAYOUT: &'static str = super::PAIRS;
 
     fn isa(self) -> Avx512Bf16 {
@@ -129,6 +129,17 @@ impl Kernel for AmxBf16 {
 
     fn weight_index(k: usize, column: usize) -> usize {
         pair_index(k, column)
+    }
+
+    // A tile's sums go to C and come back as they are, so that where K is cut changes no bit. Few candidates read the
+    // weights once or twice, and keeping those in L1 gains less than storing and loading C costs.
+    #[inline(always)]
+    fn chunk(rows: usize) -> usize {
+        match rows.div_ceil(2 * PANEL) {
+            0 | 1 => usize::MAX,
+            2 => 4 * Self::CHUNK,
+            _ => Self::CHUNK,
+        }
     }
 
     #[inline(always)]
@@ -178,7 +189,7 @@ macro_rules! two_panels {
                     "tilezero tmm3",
                     ".p2align 5",
                     "2:",
-                    "tileloadd tmm4, [{a0} + {line}*1]",
+                    "tileloaddt1 tmm4, [{a0} + {line}*1]",
                     $first,
                     "tileloadd tmm6, [{b} + {line}*1]",
                     "tdpbf16ps tmm0, tmm4, tmm6",
@@ -186,7 +197,7 @@ macro_rules! two_panels {
                     "tileloadd tmm7, [{b} + {line}*1 + 1024]",
                     "tdpbf16ps tmm1, tmm4, tmm7",
                     $third,
-                    "tileloadd tmm5, [{a1} + {line}*1]",
+                    "tileloaddt1 tmm5, [{a1} + {line}*1]",
                     "tdpbf16ps tmm2, tmm5, tmm6",
                     $fourth,
                     "tdpbf16ps tmm3, tmm5, tmm7",
@@ -266,7 +277,7 @@ unsafe fn one_panel(tile: &Tile<bf16>) {
             "tilezero tmm1",
             ".p2align 5",
             "2:",
-            "tileloadd tmm4, [{a0} + {line}*1]",
+            "tileloaddt1 tmm4, [{a0} + {line}*1]",
             "tileloadd tmm6, [{b} + {line}*1]",
             fetch!("b", 2048 2112 2176 2240 2304 2368 2432 2496 2560 2624 2688 2752 2816 2880 2944 3008),
             "tdpbf16ps tmm0, tmm4, tmm6",

@@ -93,7 +93,7 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
 
     /// Panels that one call takes.
     const PANELS: usize;
-    /// Most K columns of a call; chunks of B of this length stay in L1.
+    /// Most K columns of a call where many candidates pass by: chunks of B of this length stay in L1.
     const CHUNK: usize;
     /// Name of the order of weights in a strip: kernels of one name read each other's packed files.
     const LAYOUT: &'static str;
@@ -106,6 +106,13 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
 
     /// Where weight `(k, column)` lies in its strip.
     fn weight_index(k: usize, column: usize) -> usize;
+
+    /// Most K columns of a call where `rows` candidates pass by. Only a kernel whose sums are the same however K is
+    /// divided may let it depend on them.
+    #[inline(always)]
+    fn chunk(_rows: usize) -> usize {
+        Self::CHUNK
+    }
 
     /// C (+)= A · B over the chunk.
     ///

@@ -27,6 +27,8 @@ pub(super) struct FeaturizeConstants {
     pub(super) embeddings: [Option<[Region; 2]>; 3],
     /// Maps of continuous and binary columns, and of the embeddings.
     pub(super) maps: [Option<Region>; 5],
+    /// The feature of each column of `x`, where that is not the model's order.
+    pub(super) order: Option<Region>,
 }
 
 /// Constants of one product.
@@ -35,6 +37,8 @@ pub(super) struct GemmConstants {
     pub(super) scale: Option<Region>,
     pub(super) bias: Region,
     pub(super) affine: Option<[Region; 2]>,
+    /// Weights times γ over the normed columns of a request, where there are any.
+    pub(super) center: Option<Region>,
     pub(super) n: usize,
 }
 
@@ -102,7 +106,12 @@ fn featurize(plan: &Plan, split: &Split, image: &mut Image) -> FeaturizeConstant
             maps[2 + index] = map(width, std::slice::from_ref(&(0..width)));
         }
     }
-    FeaturizeConstants { batch_norm, layer_norm, embeddings, maps }
+    let order = plan.reuse.as_ref().map(|reuse| {
+        let padding = reuse.order.len()..plan.padded(featurize.output);
+        let order = reuse.order.iter().copied().chain(padding).map(|feature| feature as i32);
+        image.push_i32(&order.collect::<Vec<_>>())
+    });
+    FeaturizeConstants { batch_norm, layer_norm, embeddings, maps, order }
 }
 
 /// Where each of a kind's columns comes from: column c of the candidate's row as c, of the request's as -1 - c.
@@ -130,8 +139,16 @@ fn gemm(plan: &Plan, precision: Precision, group: &GemmGroup, image: &mut Image)
     let (weight, into) = image.push(n * k * element::bytes(precision));
     pack(plan, precision, &group.linear, group.input, &rows, into);
     let (scale, bias) = group.linear.scale_and_bias();
+    let mut bias = bias.to_vec();
+    let mut center = None;
+    if let Some(constants) = plan.reuse_constants(group, |weight| element::rounded(precision, weight)) {
+        for (out, (bias, shift)) in bias.iter_mut().zip(&constants.shift).enumerate() {
+            *bias += shift * scale.map_or(1.0, |scale| scale[out]);
+        }
+        center = Some(image.push_f32(&spread(plan, group.output, &constants.center)));
+    }
     let scale = scale.map(|scale| image.push_f32(&spread(plan, group.output, scale)));
-    let bias = image.push_f32(&spread(plan, group.output, bias));
+    let bias = image.push_f32(&spread(plan, group.output, &bias));
     let norm = match &group.epilogue {
         Epilogue::BiasLayerNorm(norm) => norm.affine.as_ref(),
         _ => None,
@@ -142,7 +159,7 @@ fn gemm(plan: &Plan, precision: Precision, group: &GemmGroup, image: &mut Image)
             image.push_f32(&spread(plan, group.output, &a.beta)),
         ]
     });
-    GemmConstants { weight, scale, bias, affine, n }
+    GemmConstants { weight, scale, bias, affine, center, n }
 }
 
 /// Rounds the weight into (n, k); row r holds output feature `rows[r] - 1`, or zeros where that is 0.

@@ -15,6 +15,7 @@ use super::super::params;
 use super::super::tile::Tile;
 use super::Program;
 use super::constants::{GemmConstants, NormConstants};
+use super::once::{Once, OnceMemory, Sums};
 
 /// Candidates of a block of `layer_norm` and `head`.
 const ROWS_PER_BLOCK: usize = 4;
@@ -90,6 +91,8 @@ pub(crate) struct Feed {
     pub(crate) candidate_request: u64,
     /// Candidates.
     pub(crate) candidates: usize,
+    /// Requests whose own rows are made with these candidates: all of them, with a batch's first candidates.
+    pub(crate) requests: usize,
     /// Where statuses go, (rows).
     pub(crate) status: u64,
 }
@@ -121,6 +124,7 @@ impl Feed {
             columns,
             candidate_request: base + (rows.start * size_of::<u32>()) as u64,
             candidates: rows.len(),
+            requests: if rows.start == 0 { layout.requests } else { 0 },
             status,
         }
     }
@@ -133,6 +137,7 @@ impl Feed {
             columns: [FeedColumns::default(); 5],
             candidate_request: 0,
             candidates: 0,
+            requests: 0,
             status,
         }
     }
@@ -160,9 +165,11 @@ impl Program {
                 Step::Gemm(groups) => {
                     let constants = &self.constants.gemms[index];
                     let pieces = groups.chunks(params::MAX_GROUPS).zip(constants.chunks(params::MAX_GROUPS));
-                    launches.extend(
-                        pieces.map(|(groups, constants)| self.gemm(place, bucket, groups, constants)),
-                    );
+                    let sums = self.lane.once.as_ref().map_or(&[][..], |once| &once.sums[index]);
+                    let mut sums = sums.chunks(params::MAX_GROUPS);
+                    launches.extend(pieces.map(|(groups, constants)| {
+                        self.gemm(place, bucket, (groups, constants), sums.next().unwrap_or_default())
+                    }));
                 }
                 Step::LayerNorm(groups) => {
                     let constants = &self.constants.norms[index];
@@ -183,7 +190,14 @@ impl Program {
         (base + column as u64, self.plan.buffers[view.buffer].columns() as u32)
     }
 
-    fn gemm(&self, place: Place, bucket: usize, groups: &[GemmGroup], constants: &[GemmConstants]) -> Launch {
+    /// One launch; `sums` of those groups that start behind what is computed once a request, or nothing at all.
+    fn gemm(
+        &self,
+        place: Place,
+        bucket: usize,
+        (groups, constants): (&[GemmGroup], &[GemmConstants]),
+        sums: &[Option<Sums>],
+    ) -> Launch {
         let widths: Vec<usize> = constants.iter().map(|c| c.n).collect();
         let tile = Tile::choose(self.precision, bucket, &widths, place.multiprocessors);
         let mut params = params::GemmParams::zeroed();
@@ -192,14 +206,27 @@ impl Program {
         params.num_groups = groups.len() as u32;
         let (mut columns, mut scratch) = (0, self.lane.scratch.at(place.lane));
         let mut epilogue = "bias";
-        for ((group, constants), out) in groups.iter().zip(constants).zip(&mut params.groups) {
+        for (index, ((group, constants), out)) in
+            groups.iter().zip(constants).zip(&mut params.groups).enumerate()
+        {
             let (k, n) = (self.plan.padded(group.input), constants.n);
             (out.a, out.a_stride) = self.view(place, group.input);
             (out.out, out.out_stride) = self.view(place, group.output);
             out.b = constants.weight.at(place.image);
             out.scale = constants.scale.map_or(0, |scale| scale.at(place.image));
             out.bias = constants.bias.at(place.image);
-            (out.k, out.n, out.first_tile) = (k as u32, n as u32, columns as u32);
+            (out.b_stride, out.n, out.first_tile) = (k as u32, n as u32, columns as u32);
+            let sums = sums.get(index).copied().flatten();
+            let skipped = sums.and(self.once).map_or(0, Once::columns);
+            if let (Some(sums), Some(once)) = (sums, &self.lane.once) {
+                let bytes = (skipped * element::bytes(self.precision)) as u64;
+                (out.a, out.b) = (out.a + bytes, out.b + bytes);
+                let at = |region: Option<Region>| region.map_or(0, |region| region.at(place.lane));
+                (out.terms, out.plain, out.normed) =
+                    (once.terms.at(place.lane), at(sums.plain), at(sums.normed));
+                out.center = constants.center.map_or(0, |center| center.at(place.image));
+            }
+            (out.k, out.repeat_k) = ((k - skipped) as u32, (k - skipped) as u32);
             match &group.epilogue {
                 Epilogue::Bias => {}
                 Epilogue::BiasRelu => epilogue = "relu",
@@ -251,7 +278,8 @@ impl Program {
         }
     }
 
-    /// The first launch, for `grid_rows` blocks of which the batch uses as many as it has candidates.
+    /// The first launch, for `grid_rows` blocks of which the batch uses as many as it has candidates, and as many more
+    /// as rows of requests are made.
     pub(crate) fn featurize(&self, place: Place, grid_rows: usize, feed: &Feed) -> Launch {
         let step = self.plan.featurize();
         let constants = &self.constants.featurize;
@@ -278,6 +306,11 @@ impl Program {
         let [scale, shift] = pair(constants.batch_norm, place.image);
         let [gamma, beta] = pair(constants.layer_norm, place.image);
         let x_padded = self.plan.padded(step.output);
+        let requests = if self.once.is_some() { feed.requests } else { 0 };
+        let in_lane = |region: fn(&OnceMemory) -> Region| {
+            self.lane.once.as_ref().map_or(0, |once| region(once).at(place.lane))
+        };
+        let once = self.once;
         let params = params::FeaturizeParams {
             continuous: columns(0, widths.continuous),
             binary: columns(1, widths.binary),
@@ -291,7 +324,16 @@ impl Program {
             x,
             status: feed.status,
             rows_out: self.lane.rows.at(place.lane),
+            order: constants.order.map_or(0, |order| order.at(place.image)),
+            request_rows: in_lane(|once| once.rows),
+            terms: in_lane(|once| once.terms),
+            requests_out: in_lane(|once| once.count),
             rows: feed.candidates as u32,
+            requests: requests as u32,
+            request_stride: once.map_or(0, Once::row) as u32,
+            normed: once.map_or(0, |once| once.normed) as u32,
+            plain: once.map_or(0, |once| once.plain) as u32,
+            has_rest: once.map_or(0, |once| u32::from(once.has_rest)),
             binary_kind: match feed.binary {
                 BinaryType::Bytes => params::BINARY_BYTES,
                 BinaryType::Bits => params::BINARY_BITS,
@@ -303,10 +345,11 @@ impl Program {
             max_value: step.max_value as f32,
             epsilon: step.layer_norm.as_ref().map_or(0.0, |norm: &Norm| norm.epsilon as f32),
             has_layer_norm: u32::from(step.layer_norm.is_some()),
+            reserved: 0,
         };
         Launch {
             entry: featurize_entry(feed.features, self.precision).into(),
-            grid: [grid_rows as u32, 1, 1],
+            grid: [(grid_rows + requests) as u32, 1, 1],
             parameters: Parameters::Featurize(params),
         }
     }

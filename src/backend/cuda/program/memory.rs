@@ -7,6 +7,7 @@ use crate::plan::{Epilogue, Plan, Step};
 use super::super::element;
 use super::super::layout::{Arena, Region};
 use super::super::tile::tiles;
+use super::once::{Once, OnceMemory};
 
 /// Regions of a lane.
 pub(crate) struct LaneMemory {
@@ -31,10 +32,12 @@ pub(crate) struct LaneMemory {
     pub(crate) calibrated: Region,
     /// Whatever `staging` packs.
     pub(crate) inputs: Region,
+    /// What is computed once a request.
+    pub(super) once: Option<OnceMemory>,
 }
 
 impl LaneMemory {
-    pub(super) fn new(plan: &Plan, options: &Options) -> Self {
+    pub(super) fn new(plan: &Plan, options: &Options, once: Option<Once>) -> Self {
         let (max, size) = (options.max_candidates, element::bytes(options.precision));
         let mut arena = Arena::default();
         let buffers = plan.buffers.iter().map(|buffer| arena.push(max * buffer.columns() * size)).collect();
@@ -51,6 +54,8 @@ impl LaneMemory {
         let logits = arena.push(max * tasks * size_of::<f32>());
         let probabilities = arena.push(max * tasks * size_of::<f32>());
         let calibrated = arena.push(max * tasks * size_of::<f32>());
+        let precision = options.precision;
+        let once = once.map(|once| OnceMemory::new(plan, once, precision, max, &mut arena));
         let inputs = arena.push(Layout::max_bytes(plan.widths, &options.split, max));
         Self {
             arena,
@@ -64,6 +69,7 @@ impl LaneMemory {
             probabilities,
             calibrated,
             inputs,
+            once,
         }
     }
 

@@ -12,6 +12,8 @@ mod expected;
 mod failures;
 mod faults;
 pub(super) mod machine;
+#[cfg(feature = "cli")]
+mod ranking;
 mod runtime;
 #[cfg(feature = "cli")]
 mod suite;

@@ -37,7 +37,11 @@ pub(super) const WIDTHS: Widths =
     Widths { continuous: 11, binary: 9, user_embedding: 5, user_eng_embedding: 0, author_embedding: 3 };
 
 pub(super) fn model() -> Model {
-    Model::seeded(ModelConfig::from_yaml(CONFIG, "test").expect("a configuration"), WIDTHS, 3)
+    model_of(WIDTHS)
+}
+
+fn model_of(widths: Widths) -> Model {
+    Model::seeded(ModelConfig::from_yaml(CONFIG, "test").expect("a configuration"), widths, 3)
         .expect("a model")
 }
 
@@ -55,7 +59,8 @@ pub(super) fn options(max_candidates: usize, split: Split) -> Options {
 
 pub(super) fn executor(model: &Model, options: &Options) -> CudaExecutor {
     let folding = folding(options.precision);
-    let plan = Plan::build(model.config(), model.widths(), model.weights(), ALIGN, folding);
+    let plan =
+        Plan::build_for(model.config(), model.widths(), model.weights(), ALIGN, folding, &options.split);
     CudaExecutor::new(&plan, options).expect("the driver double has a GPU")
 }
 
@@ -81,7 +86,22 @@ fn score(lane: &mut dyn Lane, requests: &[Request<'_>]) -> Scores {
 
 #[test]
 fn chunks_change_no_bit() {
-    let (model, split) = (model(), Split::user_embeddings());
+    cut_as_whole(WIDTHS, Split::user_embeddings());
+}
+
+/// Later chunks find the requests' sums where the first one left them.
+#[test]
+fn chunks_share_the_sums_of_requests() {
+    let widths = Widths { continuous: 140, user_embedding: 70, ..WIDTHS };
+    let split = Split { continuous: vec![3..133], ..Split::user_embeddings() };
+    let built = executor(&model_of(widths), &options(150, split.clone()));
+    assert!(built.program.has_once(), "wide enough");
+    drop(built);
+    cut_as_whole(widths, split);
+}
+
+fn cut_as_whole(widths: Widths, split: Split) {
+    let model = model_of(widths);
     let options = options(150, split.clone());
     let whole = Arc::new(executor(&model, &options));
     let mut cut = executor(&model, &options);
@@ -93,8 +113,8 @@ fn chunks_change_no_bit() {
     let inputs: Vec<(usize, SeededInputs, SeededInputs)> = [(70, 1), (0, 2), (1, 3), (79, 4)]
         .into_iter()
         .map(|(rows, seed)| {
-            let each = seeded::inputs(split.candidate_widths(WIDTHS), rows, seed);
-            (rows, seeded::inputs(split.request_widths(WIDTHS), 1, seed + 10), each)
+            let each = seeded::inputs(split.candidate_widths(widths), rows, seed);
+            (rows, seeded::inputs(split.request_widths(widths), 1, seed + 10), each)
         })
         .collect();
     let requests: Vec<Request<'_>> = inputs

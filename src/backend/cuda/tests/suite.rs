@@ -12,7 +12,7 @@ use crate::golden::Case;
 use crate::{Backend, Precision};
 
 /// Multiprocessors of an H200: with as many, the production model runs with the tiles it has there.
-const H200: i32 = 132;
+pub(super) const H200: i32 = 132;
 
 fn timed(precision: Precision, name: &str, run: impl FnOnce(Target)) {
     let start = std::time::Instant::now();
@@ -61,6 +61,11 @@ fn invariance(precision: Precision) {
     }
 }
 
+/// The same where products are computed once a request, on one of the trial's models.
+fn reuse_invariance(precision: Precision) {
+    timed(precision, "invariance/reuse", |target| shared::reuse::invariant(target, &[1]));
+}
+
 macro_rules! suite {
     ($($name:ident: $run:ident($precision:ident $(, $prefix:literal)?);)*) => {
         $(#[test]
@@ -87,6 +92,11 @@ suite! {
     tf32_ragged: run(Tf32, "ragged/");
     bf16_ragged: run(Bf16, "ragged/");
     f16_ragged: run(F16, "ragged/");
+    bf16_reuse: run(Bf16, "reuse/golden/");
+    f32_reuse: run(F32, "reuse/odd_requests");
+    tf32_reuse: run(Tf32, "reuse/random_model/seed_2");
+    f16_reuse: run(F16, "reuse/random_model/seed_1");
+    bf16_reuse_invariance: reuse_invariance(Bf16);
     f32_staging: run(F32, "staging/");
     bf16_staging: run(Bf16, "staging/");
     f32_invariance: invariance(F32);

@@ -88,6 +88,30 @@ impl WgpuLane {
         Ok(self.shared.schedule.dispatches.iter().map(|d| d.label.clone()).zip(times).collect())
     }
 
+    /// Measures this call where somebody asks for the steps' times; only a batch of one chunk, whose timestamps no other
+    /// chunk overwrites.
+    fn follow_clock(&mut self, rows: usize) -> Result<()> {
+        let Some(clock) = &self.shared.clock else { return Ok(()) };
+        match (clock.is_on() && rows <= self.shared.chunk_rows, self.timing.is_some()) {
+            (true, false) => self.enable_timing(),
+            // Tests enable it by themselves, and never start the clock.
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the last chunk's times to the clock, if it runs.
+    fn tell_clock(&mut self, rows: usize) -> Result<()> {
+        let Some(clock) = self.shared.clock.as_ref().filter(|clock| clock.is_on()) else { return Ok(()) };
+        if rows > self.shared.chunk_rows {
+            return Ok(());
+        }
+        if let Some(timing) = self.timing.take() {
+            let times = timing.read(&self.shared.gpu)?;
+            self.shared.schedule.steps.iter().zip(times).for_each(|(&step, time)| clock.add(step, time));
+        }
+        Ok(())
+    }
+
     /// Waits for a slot's chunk and reads its outputs.
     fn finish(&mut self, slot: usize, call: &Call<'_>, scores: &mut Scores) -> Result<()> {
         let Some((submission, first, rows)) = self.slots[slot].under_way.take() else { return Ok(()) };
@@ -157,6 +181,7 @@ impl Lane for WgpuLane {
                 into.resize(rows * tasks, 0.0);
             }
         }
+        self.follow_clock(rows)?;
         let mut first = 0;
         let mut slot = 0;
         while first < rows {
@@ -169,7 +194,8 @@ impl Lane for WgpuLane {
         }
         // The older chunk first.
         self.finish(slot, call, scores)?;
-        self.finish(1 - slot, call, scores)
+        self.finish(1 - slot, call, scores)?;
+        self.tell_clock(rows)
     }
 
     /// Copies by this thread; what the device copies itself runs beside other work, and is part of its time.

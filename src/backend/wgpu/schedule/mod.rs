@@ -66,6 +66,8 @@ pub(crate) enum Work {
 /// All dispatches of a plan, and what they share.
 pub(crate) struct Schedule {
     pub(crate) dispatches: Vec<Dispatch>,
+    /// The plan's step that each dispatch belongs to.
+    pub(crate) steps: Vec<usize>,
     /// Columns of the scratch matrix; a multiple of 4.
     pub(crate) scratch_columns: usize,
     /// The head's tasks in order of dispatch, and their weights.
@@ -98,8 +100,13 @@ impl Schedule {
                 plan.align
             )));
         }
-        let mut schedule =
-            Self { dispatches: Vec::new(), scratch_columns: 0, tasks: Vec::new(), head_weights: Vec::new() };
+        let mut schedule = Self {
+            dispatches: Vec::new(),
+            steps: Vec::new(),
+            scratch_columns: 0,
+            tasks: Vec::new(),
+            head_weights: Vec::new(),
+        };
         for (index, step) in plan.steps.iter().enumerate() {
             match step {
                 Step::Featurize(featurize) => {
@@ -109,6 +116,7 @@ impl Schedule {
                 Step::Gemm(groups) => gemm::gemm(&mut schedule, plan, index, groups, variant, limits)?,
                 Step::Head(head) => head::head(&mut schedule, plan, head),
             }
+            schedule.steps.resize(schedule.dispatches.len(), index);
         }
         Ok(schedule)
     }

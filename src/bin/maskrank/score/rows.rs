@@ -1,6 +1,7 @@
 //! One line a candidate.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use maskrank::records::RecordBlock;
 use maskrank::{Scores, Status};
@@ -119,9 +120,11 @@ impl Rows {
         }
     }
 
+    /// Writes a block's candidates. `scored` says which were scored together: parts of requests.
     pub(crate) fn write(
         &mut self,
         block: &RecordBlock,
+        scored: &[Range<usize>],
         scores: &Scores,
         out: &mut impl Write,
     ) -> io::Result<()> {
@@ -136,8 +139,8 @@ impl Rows {
         if !block.continues_from_previous() {
             self.close(out)?;
         }
-        let last = block.requests().len() - 1;
-        for (index, range) in block.requests().enumerate() {
+        let mut ends = block.requests().map(|range| range.end).peekable();
+        for (index, range) in scored.iter().enumerate() {
             let best = &scores.top_k[scores.top_k_offsets[index]..scores.top_k_offsets[index + 1]];
             for &candidate in best {
                 let mut line = Line::default();
@@ -150,7 +153,7 @@ impl Rows {
                 (left, right) => right.cmp(&left),
             });
             self.open.truncate(top);
-            if index < last || !block.continues() {
+            if ends.next_if_eq(&range.end).is_some() && (ends.peek().is_some() || !block.continues()) {
                 self.close(out)?;
             }
         }

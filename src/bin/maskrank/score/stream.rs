@@ -18,7 +18,7 @@ use maskrank::{Batch, Error, ScoreOptions, Scorer, Scores};
 
 use super::checkpoint::Checkpoints;
 use super::input::Input;
-use super::requests;
+use super::parted::Parted;
 use super::rows::Rows;
 use crate::output::Sink;
 
@@ -30,6 +30,8 @@ type Failure = Box<dyn StdError + Send + Sync>;
 /// A block and what became of it.
 struct Parcel {
     block: RecordBlock,
+    /// The block as it is scored.
+    parted: Parted,
     scores: Scores,
     input_bytes: u64,
 }
@@ -68,7 +70,12 @@ pub(crate) fn run(
     let (empty_out, empty_in) = sync_channel::<Parcel>(BLOCKS);
     for _ in 0..BLOCKS {
         let block = reader.block(batch)?;
-        empty_out.send(Parcel { block, scores: Scores::default(), input_bytes: 0 })?;
+        empty_out.send(Parcel {
+            block,
+            parted: Parted::default(),
+            scores: Scores::default(),
+            input_bytes: 0,
+        })?;
     }
     std::thread::scope(|scope| {
         let decoding = scope.spawn(move || {
@@ -81,8 +88,10 @@ pub(crate) fn run(
         let mut failure: Option<Failure> = None;
         for parcel in full_in {
             let scored = parcel.and_then(|mut parcel| {
-                let requests = requests(&parcel.block);
-                scorer.score(Batch { requests: &requests }, options, &mut parcel.scores)?;
+                let Parcel { block, parted, scores, .. } = &mut parcel;
+                parted.fill(block, scorer.split());
+                let requests = parted.requests(block, scorer.split());
+                scorer.score(Batch { requests: &requests }, options, scores)?;
                 Ok(parcel)
             });
             match scored {
@@ -157,8 +166,8 @@ fn write(
     let mut candidates = before.candidates;
     let mut last = None;
     for parcel in scored {
-        let Parcel { block, scores, input_bytes } = &parcel;
-        output.rows.write(block, scores, &mut output.sink)?;
+        let Parcel { block, parted, scores, input_bytes } = &parcel;
+        output.rows.write(block, &parted.ranges, scores, &mut output.sink)?;
         candidates += block.len() as u64;
         output.bar.set_position(output.input_before + input_bytes);
         let rate = (candidates - before.candidates) as f64 / output.bar.elapsed().as_secs_f64();

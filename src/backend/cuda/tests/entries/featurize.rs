@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 use maskrank_ptx::Gpu;
 
+use super::once;
 use super::{Kernel, Output, Random, Stored, close, floats, kernels, precision, unit_roundoff};
 use crate::Precision;
 use crate::backend::cuda::params::{self, Columns, EmbeddingNorm, FeaturizeParams};
@@ -19,6 +20,22 @@ struct Case {
     has_batch_norm: bool,
     /// Epsilon of the feature norm, and whether it has an affine.
     norm: Option<(f64, bool)>,
+    /// First columns of x whose products are computed once a request: under the norm, and not.
+    once: [usize; 2],
+}
+
+impl Case {
+    /// The feature of each column of x: columns given once a request first, as many as are computed so.
+    fn order(&self, width: usize, padded: usize) -> Vec<i32> {
+        let dense =
+            (0..self.continuous).map(|j| (j, j)).chain((0..self.binary).map(|j| (self.continuous + j, j)));
+        let mut order: Vec<usize> =
+            dense.filter(|&(_, column)| is_from_request(self.is_split, column)).map(|(j, _)| j).collect();
+        order.truncate(self.once.iter().sum());
+        assert_eq!(order.len(), self.once.iter().sum::<usize>(), "enough columns of requests");
+        let rest: Vec<usize> = (0..width).filter(|j| !order.contains(j)).collect();
+        order.into_iter().chain(rest).chain(width..padded).map(|j| j as i32).collect()
+    }
 }
 
 const REQUESTS: usize = 2;
@@ -181,7 +198,29 @@ fn run(kernel: &Kernel, input: Precision, output: Precision, case: &Case) {
     (params.min_value, params.max_value) = (-5.0, 5.0);
     params.epsilon = case.norm.map_or(0.0, |(epsilon, _)| epsilon as f32);
     params.has_layer_norm = u32::from(case.norm.is_some());
-    kernel.run(gpu, [case.rows as u32 + 1, 1, 1], padded * 4, bytemuck::bytes_of(&params));
+    let order = case.order(width, padded);
+    let mut written = None;
+    if case.once != [0, 0] {
+        let [normed, plain] = case.once;
+        let has_rest = output != Precision::F32 && normed > 0;
+        let row = normed * if has_rest { 2 } else { 1 } + plain;
+        let rows = Output::new(gpu, output, REQUESTS, row, row + 64);
+        let terms = Output::new(gpu, Precision::F32, case.rows, 4, 4);
+        let (given, count) = (gpu.input("order", &order), gpu.output::<u32>("requests", 1));
+        params.order = gpu.address::<i32>(given, 0);
+        (params.request_rows, params.terms) = (rows.address(gpu), terms.address(gpu));
+        params.requests_out = gpu.address::<u32>(count, 0);
+        (params.requests, params.request_stride) = (REQUESTS as u32, row as u32 + 64);
+        (params.normed, params.plain) = (normed as u32, plain as u32);
+        params.has_rest = u32::from(has_rest);
+        written = Some((rows, terms, count, row));
+    }
+    let blocks = case.rows as u32 + 1 + params.requests;
+    kernel.run(gpu, [blocks, 1, 1], padded * 4, bytemuck::bytes_of(&params));
+    let written = written.map(|(rows, terms, count, row)| {
+        assert_eq!(gpu.read::<u32>(count), [REQUESTS as u32], "{}: requests", kernel.entry.name);
+        (rows.values(gpu), terms.values(gpu), row)
+    });
 
     assert_eq!(gpu.read::<u32>(rows_out), [case.rows as u32], "{}: rows", kernel.entry.name);
     let status = gpu.read::<u32>(status);
@@ -203,6 +242,18 @@ fn run(kernel: &Kernel, input: Precision, output: Precision, case: &Case) {
         let is_flat = case.norm.is_some_and(|(epsilon, _)| epsilon == 0.0) && z.iter().all(|v| *v == z[0]);
         assert_eq!(status[row], u32::from(is_flat), "{what}: status");
         let mut steepness = vec![0.0; z.len()];
+        if let Some((rows, terms, width)) = &written {
+            let request = row % REQUESTS;
+            let gamma = z_affine.as_ref().map(|[gamma, _]| gamma.as_slice());
+            let epsilon = case.norm.map(|(epsilon, _)| epsilon);
+            let own = &rows[request * width..(request + 1) * width];
+            once::check_row(&what, case.once, (&z, &order, gamma, epsilon), own, roundoff);
+            let [number, normed, center, _] = terms[row * 4..row * 4 + 4] else { panic!("four terms") };
+            assert_eq!((number as f32).to_bits(), request as u32, "{what}: its request");
+            if case.once[0] > 0 {
+                once::check_terms(&what, case.once, (&z, &order, epsilon.unwrap_or(0.0)), [normed, center]);
+            }
+        }
         if let Some((epsilon, _)) = case.norm {
             let (normed, deviation) = norm(&z, epsilon);
             // Errors of z (below 20, a few roundings and the mean's sum) over the deviation.
@@ -232,6 +283,10 @@ fn run(kernel: &Kernel, input: Precision, output: Precision, case: &Case) {
         steepness.resize(padded, 0.0);
         if is_flat {
             z.fill(0.0);
+        }
+        if case.once != [0, 0] {
+            let ordered = |values: &[f64]| order.iter().map(|&j| values[j as usize]).collect();
+            (z, steepness) = (ordered(&z), ordered(&steepness));
         }
         let extra = |j: usize| if j < width { 2f64.powi(-18) } else { 0.0 };
         close(&what, &found[row * padded..(row + 1) * padded], &z, |j| {
@@ -263,9 +318,12 @@ pub(super) fn check(kernel: &Kernel) {
             is_split: false,
             has_batch_norm: true,
             norm: Some((1e-3, true)),
+            once: [0, 0],
         };
+        let split = Case { is_split: true, binary_kind: params::BINARY_BITS, ..base };
+        run(kernel, input, output, &Case { once: [64, 0], ..split });
         run(kernel, input, output, &base);
-        run(kernel, input, output, &Case { is_split: true, binary_kind: params::BINARY_BITS, ..base });
+        run(kernel, input, output, &split);
         run(
             kernel,
             input,
@@ -276,6 +334,7 @@ pub(super) fn check(kernel: &Kernel) {
                 binary_kind: params::BINARY_F32,
                 has_batch_norm: false,
                 norm: None,
+                once: [0, 64],
                 ..base
             },
         );

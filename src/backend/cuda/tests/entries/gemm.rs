@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 use maskrank_ptx::{Count, Gpu};
 
+use super::sums;
 use super::{Kernel, Output, Random, Stored, close, floats, kernels, precision, rows_word, unit_roundoff};
 use crate::Precision;
 use crate::backend::cuda::params::{GemmGroup, GemmParams};
@@ -15,6 +16,8 @@ enum Epilogue {
     Relu,
     Mask,
     Norm,
+    /// Of requests: sums as they are, in f32.
+    Sums,
 }
 
 /// What a kernel's name says.
@@ -35,6 +38,7 @@ impl Name {
             "relu" => Epilogue::Relu,
             "mask" => Epilogue::Mask,
             "norm" => Epilogue::Norm,
+            "sums" => Epilogue::Sums,
             other => panic!("no test runs the epilogue {other}"),
         };
         Self {
@@ -54,7 +58,46 @@ struct Group {
     scale: Option<Vec<f64>>,
     bias: Vec<f64>,
     affine: Option<[Vec<f64>; 2]>,
+    once: Option<Once>,
     width: usize,
+}
+
+/// What candidates take of their requests' sums.
+struct Once {
+    /// (REQUESTS, n) each.
+    plain: Vec<f64>,
+    normed: Vec<f64>,
+    /// (n)
+    center: Vec<f64>,
+    /// (rows, 4): the request, and what `normed` and `center` count.
+    terms: Vec<[f32; 4]>,
+}
+
+const REQUESTS: usize = 3;
+
+impl Once {
+    fn random(seed: u64, rows: usize, width: usize, n: usize) -> Self {
+        let mut random = Random(seed);
+        let mut matrix = |rows: usize| random.matrix(Precision::F32, rows, width, n).values;
+        let (plain, normed, center) = (matrix(REQUESTS), matrix(REQUESTS), matrix(1));
+        let terms = (0..rows)
+            .map(|row| {
+                let request = f32::from_bits((row * 7 % REQUESTS) as u32);
+                // The last number means nothing.
+                [request, random.signed() as f32 + 1.5, random.signed() as f32, f32::NAN]
+            })
+            .collect();
+        Self { plain, normed, center, terms }
+    }
+
+    /// What a row's sum of a column gets, and the size of its parts.
+    fn of(&self, row: usize, column: usize) -> (f64, f64) {
+        let [request, normed, center, _] = self.terms[row];
+        let at = request.to_bits() as usize * self.center.len() + column;
+        let normed = f64::from(normed) * self.normed[at];
+        let parts = [self.plain[at], normed, f64::from(center) * self.center[column]];
+        (parts.iter().sum(), parts.iter().map(|part| part.abs()).sum())
+    }
 }
 
 impl Group {
@@ -72,7 +115,8 @@ impl Group {
         let bias = padded(0.0);
         let scale = extras.then(|| padded(2.0));
         let affine = extras.then(|| [padded(2.0), padded(0.0)]);
-        Self { a, b, factor, scale, bias, affine, width }
+        let once = extras.then(|| Once::random(seed ^ 0x0CE, rows, width, n));
+        Self { a, b, factor, scale, bias, affine, once, width }
     }
 
     fn n(&self) -> usize {
@@ -86,15 +130,19 @@ impl Group {
         let mut slack = Vec::new();
         for column in 0..self.n() {
             let products = self.a.row(row).iter().zip(self.b.row(column)).map(|(a, b)| a * b);
-            let (sum, size) = products.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+            let (mut sum, mut size) = products.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+            if let Some(once) = &self.once {
+                let (shared, parts) = once.of(row, column);
+                (sum, size) = (sum + shared, size + parts);
+            }
             let scale = self.scale.as_ref().map_or(1.0, |s| s[column]);
-            // One rounding for each addition, none for products wider than the sum; then scale and bias.
-            let error = (k + 2) as f64 * 2f64.powi(-24) * (size * scale.abs() + self.bias[column].abs());
+            // One rounding for each addition, none for products wider than the sum; the request's; then scale and bias.
+            let error = (k + 5) as f64 * 2f64.powi(-24) * (size * scale.abs() + self.bias[column].abs());
             sums.push(sum * scale + self.bias[column]);
             slack.push(error);
         }
         match name.epilogue {
-            Epilogue::Bias => {}
+            Epilogue::Bias | Epilogue::Sums => {}
             Epilogue::Relu => sums.iter_mut().for_each(|v| *v = v.max(0.0)),
             Epilogue::Mask => {
                 for (column, factor) in self.factor.row(row).iter().enumerate() {
@@ -157,6 +205,10 @@ fn run(
         let (a_stride, stride) = (group.a.columns + 64, n + 64);
         let output = Output::new(gpu, name.precision, rows, n, stride);
         let scratch = gpu.output::<f32>("scratch", (rows * n).max(1));
+        let terms = group.once.as_ref().map(|once| {
+            let buffer = gpu.input("terms", once.terms.as_flattened());
+            gpu.address::<f32>(buffer, 0)
+        });
         let optional = |gpu: &mut Gpu, name: &str, values: Option<&Vec<f64>>| {
             values.map_or(0, |values| floats(gpu, name, values))
         };
@@ -170,10 +222,16 @@ fn run(
             scratch: gpu.address::<f32>(scratch, 0),
             gamma: optional(gpu, "gamma", group.affine.as_ref().map(|a| &a[0])),
             beta: optional(gpu, "beta", group.affine.as_ref().map(|a| &a[1])),
+            terms: terms.unwrap_or(0),
+            plain: optional(gpu, "plain", group.once.as_ref().map(|once| &once.plain)),
+            normed: optional(gpu, "normed", group.once.as_ref().map(|once| &once.normed)),
+            center: optional(gpu, "center", group.once.as_ref().map(|once| &once.center)),
             a_stride: a_stride as u32,
+            b_stride: group.b.columns as u32,
             out_stride: stride as u32,
             factor_stride: stride as u32,
             k: group.a.columns as u32,
+            repeat_k: group.a.columns as u32,
             n: n as u32,
             width: group.width as u32,
             epsilon: EPSILON as f32,
@@ -205,6 +263,10 @@ fn edges(unit: &str) {
     for kernel in kernels(unit) {
         let name = Name::parse(&kernel.entry.name);
         let m = name.m;
+        if name.epilogue == Epilogue::Sums {
+            sums::check(&kernel, name.precision, (name.m, name.n));
+            continue;
+        }
         // The newer compiler's PTX is of the same source: fewer sizes.
         let all =
             if kernel.target == "compute_80" { vec![0, 1, m - 1, m, m + 1, 37] } else { vec![1, m + 1] };
@@ -223,6 +285,9 @@ fn edges(unit: &str) {
 /// One launch at a ragged size, for kernels with a planted fault.
 pub(super) fn once(kernel: &Kernel) {
     let name = Name::parse(&kernel.entry.name);
+    if name.epilogue == Epilogue::Sums {
+        return sums::check(kernel, name.precision, (name.m, name.n));
+    }
     let rows = name.m + 1;
     let groups = [Group::random(7, name.precision, rows, name.n + 1, 190, true)];
     run(kernel, &name, &groups, rows, rows, true);
@@ -309,8 +374,10 @@ fn operands_are_read_without_bank_conflicts_in_whole_sectors() {
                 bias: floats(gpu, "bias", &group.bias),
                 out: output.address(gpu),
                 a_stride: k as u32,
+                b_stride: k as u32,
                 out_stride: n as u32,
                 k: k as u32,
+                repeat_k: k as u32,
                 n: n as u32,
                 ..GemmGroup::zeroed()
             };

@@ -7,7 +7,9 @@ mod featurize;
 mod gemm;
 mod head;
 mod layer_norm;
+mod once;
 mod planted;
+mod sums;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};

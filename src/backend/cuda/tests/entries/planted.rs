@@ -72,6 +72,13 @@ const FAULTS: &[(&str, &str, &str, Change)] = &[
     ),
     ("the last block does not see the others' sums", "gemm_bf16", NORM, All("membar.gl;", "")),
     ("the ticket is not put back", "gemm_bf16", NORM, In("st.global.u32", "st.global.u32", "// ")),
+    ("a request's sums are taken away", "gemm_bf16", TILE, All("add.f32", "sub.f32")),
+    (
+        "what rounding cut off meets other weights",
+        "gemm_bf16",
+        "gemm_bf16_16x32_sums",
+        All("sub.s64", "add.s64"),
+    ),
     (
         "a scale is added instead",
         "gemm_f32",

@@ -3,23 +3,24 @@
 //! Rows come in the order users, everything about users, posts, engagements. Each `add_…` either takes its row or says
 //! what is wrong with which field; a base of which a row was refused is thrown away as a whole.
 
+mod build;
+
 use std::sync::Arc;
 
-use super::adjacency::{Adjacency, Csr};
 use super::aggregates::{Aggregates, Slots};
-use super::embeddings::{Embeddings, UserEmbeddings, strongest};
+use super::embeddings::{UserEmbeddings, strongest};
 use super::engagements::Engagements;
 use super::lists::Lists;
-use super::memory::{Account, Edges, Memory, StoreOptions, Tie};
+use super::memory::{Account, Tie};
 use super::posts::Posts;
-use super::retrieval::{CommunityPosts, PopularVideos, members};
+use super::retrieval::{CommunityPosts, PopularVideos};
 use super::row_problem::RowProblem;
 use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{List, Relation, TieStrength};
 use crate::domain::{
-    Carries, Clock, DenseEmbedding, Engagement, EngagementKind, EventTraits, Millis, Post, PostCounts,
-    PostId, PostRef, User, UserId, ViewerSettings,
+    Carries, DenseEmbedding, Engagement, EngagementKind, EventTraits, Millis, Post, PostCounts, PostId,
+    PostRef, User, UserId, ViewerSettings,
 };
 
 /// A reference to a post that had not come yet.
@@ -339,61 +340,6 @@ impl Base {
         let Some(index) = &self.index else { return Ok(()) };
         let key = index.with_ids(|id_of| format!("the pair of users {} and {}", id_of(from), id_of(to)));
         Err(RowProblem::duplicate("to", key))
-    }
-
-    /// Builds the stores' memory.
-    pub(super) fn into_memory(mut self, clock: Arc<dyn Clock>, options: StoreOptions) -> Memory {
-        let index = self.index.take().unwrap_or_else(|| UserIndex::new(std::mem::take(&mut self.ids)));
-        let nodes = index.len();
-        let relations = self.relations.map(|mut edges| {
-            edges.sort_unstable();
-            edges.dedup();
-            let targets = Adjacency::new(nodes, &edges);
-            edges.iter_mut().for_each(|edge| *edge = (edge.1, edge.0));
-            Edges { targets, sources: Adjacency::new(nodes, &edges) }
-        });
-        self.ties.sort_by_key(|(viewer, tie)| (*viewer, tie.to));
-        self.ties.dedup_by_key(|(viewer, tie)| (*viewer, tie.to));
-        self.post_communities.sort_by_key(|(post, _)| *post);
-        let mut post_ids: Vec<u64> = self.post_communities.iter().map(|(post, _)| *post).collect();
-        post_ids.dedup();
-        let mut position = 0;
-        let by_position: Vec<_> = std::mem::take(&mut self.post_communities)
-            .into_iter()
-            .map(|(post, entry)| {
-                while post_ids[position] != post {
-                    position += 1;
-                }
-                (position as u32, entry)
-            })
-            .collect();
-        let embeddings = Embeddings {
-            width: self.width.unwrap_or_default(),
-            dense: self.dense,
-            users: Csr::new(nodes, &self.communities),
-            posts: Csr::new(post_ids.len(), &by_position),
-            post_ids,
-            ..Embeddings::default()
-        };
-        Memory {
-            clock,
-            options,
-            relations,
-            ties: Csr::new(nodes, &self.ties),
-            index,
-            accounts: self.accounts,
-            posts: self.posts,
-            versions: Default::default(),
-            engagements: self.engagements,
-            aggregates: self.aggregates,
-            community_posts: self.community_posts,
-            popular_videos: self.popular_videos,
-            community_people: members(&self.communities),
-            embeddings,
-            lists: self.lists,
-            feedback: Default::default(),
-            history: Default::default(),
-        }
     }
 }
 
