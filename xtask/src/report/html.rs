@@ -40,7 +40,10 @@ pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
                 *known = entry;
             }
         }
-        if newest.contains_key("bench") {
+        // A full run says more than a quick one of the same commit.
+        if let Some((_, full)) = newest.get("bench")
+            && newest.get("bench-quick").is_some_and(|(_, quick)| quick.commit == full.commit)
+        {
             newest.remove("bench-quick");
         }
         // The second run of a commit is there to be compared with the first.

@@ -145,9 +145,11 @@ impl Chart {
         );
         self.axes(&mut svg, &x, &y);
         for (index, series) in self.series.iter().enumerate() {
-            let place = series.colour.unwrap_or(index) % COLOURS.len();
-            let colour = if series.is_limit { "#555555" } else { COLOURS[place] };
-            draw(&mut svg, series, &x, &y, colour);
+            let place = series.colour.unwrap_or(index);
+            let colour = if series.is_limit { "#555555" } else { COLOURS[place % COLOURS.len()] };
+            // The second time round the colours, points are hollow.
+            let fill = if place < COLOURS.len() { colour } else { "#ffffff" };
+            draw(&mut svg, series, &x, &y, (colour, fill));
             let (lx, ly) = (WIDTH - RIGHT + 14.0, TOP + 10.0 + 18.0 * index as f64);
             let _ = writeln!(
                 svg,
@@ -159,6 +161,9 @@ impl Chart {
                 ly + 4.0,
                 escape(&series.name)
             );
+            if !series.is_limit {
+                point(&mut svg, lx + 9.0, ly, (colour, fill));
+            }
         }
         svg.push_str("</svg>\n");
         svg
@@ -205,7 +210,7 @@ impl Chart {
     }
 }
 
-fn draw(svg: &mut String, series: &Series, x: &Axis, y: &Axis, colour: &str) {
+fn draw(svg: &mut String, series: &Series, x: &Axis, y: &Axis, (colour, fill): (&str, &str)) {
     let inside = |p: &&(f64, f64)| {
         p.0.is_finite() && p.1.is_finite() && (!x.is_log || p.0 > 0.0) && (!y.is_log || p.1 > 0.0)
     };
@@ -222,9 +227,16 @@ fn draw(svg: &mut String, series: &Series, x: &Axis, y: &Axis, colour: &str) {
     }
     if !series.is_limit {
         for (x, y) in places {
-            let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>");
+            point(svg, x, y, (colour, fill));
         }
     }
+}
+
+fn point(svg: &mut String, x: f64, y: f64, (colour, fill): (&str, &str)) {
+    let _ = writeln!(
+        svg,
+        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
+    );
 }
 
 #[cfg(test)]
@@ -254,6 +266,6 @@ mod tests {
             Chart { title: "t".into(), log_x: true, log_y: true, series: vec![series], ..Chart::default() };
         let svg = chart.to_svg();
         assert!(svg.contains("a &lt; b &amp; &quot;c&quot;") && !svg.contains("NaN"), "{svg}");
-        assert_eq!(svg.matches("<circle").count(), 1);
+        assert_eq!(svg.matches("<circle").count(), 2, "the point, and the legend's");
     }
 }
