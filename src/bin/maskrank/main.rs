@@ -71,3 +71,15 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_two_arguments_have_one_name() {
+        Arguments::command().debug_assert();
+    }
+}

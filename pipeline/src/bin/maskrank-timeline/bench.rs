@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     parts: bool,
     /// Also write the search's figures to this file
     #[arg(long, value_name = "FILE", requires = "parts")]
-    csv: Option<PathBuf>,
+    recall_csv: Option<PathBuf>,
     #[command(flatten)]
     load: load::Arguments,
 }
@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let (warm_up, measured) = (pick(arguments.warm_up), pick(arguments.requests));
     if arguments.parts {
-        return bench_parts::run(&mut out, &runtime, &timeline, &measured, arguments.csv.as_deref());
+        return bench_parts::run(&mut out, &runtime, &timeline, &measured, arguments.recall_csv.as_deref());
     }
     runtime.block_on(closed(&timeline, warm_up, 1));
     let (begun, cpu) = (Instant::now(), cpu_seconds());

@@ -31,6 +31,8 @@ use crate::serve::key_path;
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(clap::Args)]
+// Flattened beside another `Arguments`.
+#[group(id = "load")]
 pub(crate) struct Arguments {
     /// The running service, such as http://127.0.0.1:8600; the loop then is always open
     #[arg(long, value_name = "URL")]
