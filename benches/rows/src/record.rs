@@ -174,15 +174,19 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_interrupted_run_keeps_what_it_measured() {
-        let root = tempfile::tempdir().unwrap();
-        let place = Place {
-            root: root.path().to_owned(),
+    fn place(root: &Path) -> Place {
+        Place {
+            root: root.to_owned(),
             device: "some device".into(),
             commit: "abc".into(),
             date: "2026-11-22".into(),
-        };
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_keeps_what_it_measured() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(root.path());
         let mut recorder = Recorder::new("bench", &place, true);
         recorder.push(Row { op: "score".into(), median_us: 2.0, ..Row::default() }).unwrap();
         // No end: what a kill leaves behind.
@@ -199,12 +203,7 @@ mod tests {
     #[test]
     fn a_run_that_was_interrupted_goes_on_with_what_it_has() {
         let root = tempfile::tempdir().unwrap();
-        let place = Place {
-            root: root.path().to_owned(),
-            device: "some device".into(),
-            commit: "abc".into(),
-            date: "2026-11-22".into(),
-        };
+        let place = place(root.path());
         let row = |op: &str| Row { op: op.into(), median_us: 2.0, ..Row::default() };
         Recorder::new("bench", &place, true).push(row("first")).unwrap();
         let mut again = Recorder::new("bench", &place, true);
@@ -221,9 +220,7 @@ mod tests {
     #[test]
     fn nothing_is_written_where_nothing_is_kept() {
         let root = tempfile::tempdir().unwrap();
-        let place =
-            Place { root: root.path().to_owned(), device: "d".into(), commit: "c".into(), date: "e".into() };
-        Recorder::new("bench", &place, false).push(Row::default()).unwrap();
+        Recorder::new("bench", &place(root.path()), false).push(Row::default()).unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }
