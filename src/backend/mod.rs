@@ -6,6 +6,7 @@ mod cpu;
 mod cuda;
 mod device_memory;
 mod listing;
+mod names;
 pub(crate) mod packing;
 mod self_test;
 pub(crate) mod staged;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use maskrank::config::Widths;
 use maskrank::{Backend, Model, ModelConfig, Precision, ScorerBuilder};
 use maskrank_pipeline::config::PipelineConfig;
@@ -27,50 +27,6 @@ const WEIGHTS_SEED: u64 = 1;
 /// all of them.
 const CPU_BATCH: usize = 512;
 
-/// Where the model runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BackendName {
-    /// A GPU where the build has one's backend and the machine has one, else the processor
-    Auto,
-    /// NVIDIA GPUs
-    Cuda,
-    /// Any GPU with Vulkan, Metal or DX12
-    Wgpu,
-    /// This machine's processor
-    Cpu,
-}
-
-impl From<BackendName> for Backend {
-    fn from(name: BackendName) -> Self {
-        match name {
-            BackendName::Auto => Self::Auto,
-            BackendName::Cuda => Self::Cuda,
-            BackendName::Wgpu => Self::Wgpu,
-            BackendName::Cpu => Self::Cpu,
-        }
-    }
-}
-
-/// Storage type of the model's weights and activations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PrecisionName {
-    F32,
-    Tf32,
-    Bf16,
-    F16,
-}
-
-impl From<PrecisionName> for Precision {
-    fn from(name: PrecisionName) -> Self {
-        match name {
-            PrecisionName::F32 => Self::F32,
-            PrecisionName::Tf32 => Self::Tf32,
-            PrecisionName::Bf16 => Self::Bf16,
-            PrecisionName::F16 => Self::F16,
-        }
-    }
-}
-
 /// Which model ranks.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArguments {
@@ -78,12 +34,14 @@ pub(crate) struct ModelArguments {
     /// "none" for a stand-in that costs nothing
     #[arg(long, default_value = "seeded", value_name = "DIR|seeded|none")]
     pub(crate) model: String,
-    /// Where the model runs; a named backend never falls back to another
-    #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) backend: BackendName,
-    /// Storage type of the model's weights and activations; without it f32, and a packed model's own
-    #[arg(long, value_enum)]
-    pub(crate) precision: Option<PrecisionName>,
+    /// Where the model runs: cuda, wgpu, cpu, or auto for a GPU where the build has one's backend and the machine has one,
+    /// else the processor; a named backend never falls back to another
+    #[arg(long, default_value = "auto")]
+    pub(crate) backend: Backend,
+    /// Storage type of the model's weights and activations: f32, tf32, bf16 or f16; without it f32, and a packed model's
+    /// own
+    #[arg(long)]
+    pub(crate) precision: Option<Precision>,
     /// The funnel's constants, as YAML or JSON; what the file does not name keeps its default
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -113,7 +71,7 @@ impl ModelArguments {
     pub(crate) fn stand_in(config: Option<PathBuf>) -> Self {
         Self {
             model: "none".to_owned(),
-            backend: BackendName::Auto,
+            backend: Backend::Auto,
             precision: None,
             config,
             batch_delay_ms: 0.0,
@@ -150,16 +108,13 @@ impl ModelArguments {
     }
 
     fn settings(&self, builder: ScorerBuilder) -> ScorerBuilder {
-        let builder = builder.backend(self.backend.into());
+        let builder = builder.backend(self.backend);
         let builder = match self.precision {
-            Some(precision) => builder.precision(precision.into()),
+            Some(precision) => builder.precision(precision),
             None => builder,
         };
-        let may_be_gpu = match self.backend {
-            BackendName::Auto => cfg!(any(feature = "cuda", feature = "wgpu")),
-            BackendName::Cuda | BackendName::Wgpu => true,
-            BackendName::Cpu => false,
-        };
+        let has_gpus = cfg!(any(feature = "cuda", feature = "wgpu"));
+        let may_be_gpu = self.backend != Backend::Cpu && (has_gpus || self.backend != Backend::Auto);
         match may_be_gpu {
             true => builder,
             // One after the other, each on all cores: two at once would both take twice as long.
