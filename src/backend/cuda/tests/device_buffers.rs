@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use super::faults;
-use super::machine::FOREIGN;
 use super::runtime::{WIDTHS, columns, model};
 use crate::backend::cuda::driver::{self, DeviceMemory, Gpu, PinnedMemory, Stream};
 use crate::weights::seeded::{self, SeededInputs};
@@ -12,6 +10,8 @@ use crate::{
     Backend, Batch, DeviceBatch, DeviceColumns, DeviceOutputs, DeviceSlice, DeviceStream, ElementType, Error,
     Outputs, Request, ScoreOptions, Scorer, Scores, Split,
 };
+use maskrank_ptx_driver::FOREIGN;
+use maskrank_ptx_driver::faults;
 
 const WEIGHTS: [f32; 2] = [1.0, -3.0];
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use half::bf16;
 
-use super::faults;
 use crate::backend::cuda::ALIGN;
 use crate::backend::cuda::executor::CudaExecutor;
 use crate::backend::{Call, Executor, Lane, Options, SelfTest, folding};
@@ -15,6 +14,7 @@ use crate::{
     Backend, Batch, Binary, Columns, Error, Features, Model, ModelConfig, Outputs, Precision, Request,
     ScoreOptions, Scorer, Scores, Split,
 };
+use maskrank_ptx_driver::faults;
 
 const CONFIG: &str = r"
 model:
