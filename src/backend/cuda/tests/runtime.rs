@@ -40,7 +40,7 @@ pub(super) fn model() -> Model {
     model_of(WIDTHS)
 }
 
-fn model_of(widths: Widths) -> Model {
+pub(super) fn model_of(widths: Widths) -> Model {
     Model::seeded(ModelConfig::from_yaml(CONFIG, "test").expect("a configuration"), widths, 3)
         .expect("a model")
 }
