@@ -8,20 +8,10 @@ use std::process::Command;
 mod common;
 
 use common::command::text;
+use common::interpreter::driver;
 
 /// Largest difference of logits from the truth that `golden` allows for `tiny-parallel` in f32, rounded up.
 const LOGIT_BOUND: f64 = 3.1e-5;
-
-/// A folder with the interpreter as the driver's library.
-fn driver() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    // Cargo builds it with this test, beside this test.
-    let test = std::env::current_exe().expect("the test has a file");
-    let library = test.with_file_name("libmaskrank_ptx_driver.so");
-    std::fs::copy(&library, folder.path().join("libcuda.so.1"))
-        .unwrap_or_else(|error| panic!("{}: {error}", library.display()));
-    folder
-}
 
 fn golden(case: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(case).display().to_string()

@@ -113,6 +113,7 @@ functions! {
     context_release = cuDevicePrimaryCtxRelease_v2(_device: c_int) { faults::died("context_release"); SUCCESS }
     context_push = cuCtxPushCurrent_v2(_context: Handle) { faults::born("context_pop"); SUCCESS }
     context_pop = cuCtxPopCurrent_v2(_context: *mut Handle) { faults::died("context_pop"); SUCCESS }
+    context_set = cuCtxSetCurrent(_context: Handle) { SUCCESS }
     memory_info = cuMemGetInfo_v2(free: *mut usize, total: *mut usize) { free.write(8 << 30); total.write(8 << 30); SUCCESS }
     memory_alloc = cuMemAlloc_v2(address: *mut Address, bytes: usize) {
         with(|machine| {
@@ -171,6 +172,14 @@ functions! {
     download_async = cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address, bytes: usize, stream: Handle) {
         let to = to.expose_provenance();
         with(|machine| machine.put(stream, Work::Download { to, from, bytes }))
+    }
+    download = cuMemcpyDtoH_v2(to: *mut c_void, from: Address, bytes: usize) {
+        let to = to.expose_provenance();
+        with(|machine| {
+            machine.stream(std::ptr::null_mut());
+            let code = machine.drain(0, None);
+            if code == SUCCESS { machine.step(Work::Download { to, from, bytes }) } else { code }
+        })
     }
     move_async = cuMemcpyDtoDAsync_v2(to: Address, from: Address, bytes: usize, stream: Handle) {
         with(|machine| machine.put(stream, Work::Move { to, from, bytes }))

@@ -9,7 +9,8 @@
 //! LD_LIBRARY_PATH=gpu maskrank golden tests/golden --backend cuda
 //! ```
 //!
-//! It has the functions that the library uses and no others. Every access of a kernel is checked, so it is some ten
+//! It has the functions that the library and its examples use and no others. Memory that one copy from the host filled from
+//! end to end is taken for weights or features, which kernels only read: writing to it is a fault. Every access of a kernel is checked, so it is some ten
 //! thousand times slower than a GPU; times that are taken on it mean nothing.
 #![allow(non_snake_case, reason = "the driver's own names")]
 
