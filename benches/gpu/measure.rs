@@ -15,7 +15,9 @@ use maskrank::{
 };
 
 use crate::Outcome;
+use crate::quality::Quality;
 use crate::row::Row;
+use crate::subject::{Inputs, TRUTH_ROWS, Truth};
 
 type Rows = Result<Vec<Row>, Box<dyn std::error::Error>>;
 
@@ -91,6 +93,21 @@ pub(crate) fn ceilings() -> Rows {
                     candidates: 0,
                     bytes: copy.bytes,
                     flops: 0.0,
+                    accuracy: None,
+                });
+            }
+            for start in timing.starts(200)? {
+                rows.push(Row {
+                    device: device.clone(),
+                    op: start.name.to_owned(),
+                    dtype: precision.to_string(),
+                    shape: "n1".into(),
+                    kind: "launch",
+                    seconds: start.seconds,
+                    candidates: 0,
+                    bytes: 0.0,
+                    flops: 0.0,
+                    accuracy: None,
                 });
             }
         }
@@ -107,6 +124,7 @@ pub(crate) fn ceilings() -> Rows {
             candidates: 0,
             bytes: best.bytes,
             flops: best.flops,
+            accuracy: None,
         });
     }
     Ok(rows)
@@ -124,14 +142,44 @@ fn wide_model(width: usize) -> Result<Model, maskrank::Error> {
     Model::seeded(ModelConfig::from_yaml(&config, "wide")?, widths, 1)
 }
 
+/// How far each precision is from the f64 reference, over the same candidates as the other benches.
+struct Accuracy {
+    inputs: Inputs,
+    truth: Truth,
+}
+
+impl Accuracy {
+    fn new(case: &Case) -> Result<Self, Box<dyn std::error::Error>> {
+        let inputs = Inputs::new(&case.model, TRUTH_ROWS);
+        let truth = Truth::fresh(&case.model, &case.score_weights, &inputs)?;
+        Ok(Self { inputs, truth })
+    }
+
+    /// # Errors
+    /// The golden case's answers are wrong: nothing of this precision may be timed.
+    fn of(&self, case: &Case, precision: Precision) -> Result<[f64; 3], Box<dyn std::error::Error>> {
+        let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
+        let scorer = builder.max_candidates(TRUTH_ROWS).max_in_flight(1).build()?;
+        let comparison = case.check(&scorer)?;
+        if !comparison.passed() {
+            return Err(format!("{precision}: wrong answers: {}", comparison.failures()).into());
+        }
+        let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
+        let quality = Quality::measure(&scorer, &self.inputs, &weights, &self.truth)?;
+        Ok([quality.logit_error, quality.kendall_tau, quality.top_50])
+    }
+}
+
 /// Every kernel of the production model.
 pub(crate) fn kernels() -> Rows {
     let case = case()?;
     let largest = KERNEL_SIZES[KERNEL_SIZES.len() - 1];
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
+    let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        let accuracy = accuracy.of(&case, precision)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
         for candidates in KERNEL_SIZES {
@@ -150,6 +198,7 @@ pub(crate) fn kernels() -> Rows {
                     candidates,
                     bytes: kernel.bytes,
                     flops: kernel.flops,
+                    accuracy: Some(accuracy),
                 });
             }
         }
@@ -165,8 +214,11 @@ pub(crate) fn model() -> Rows {
     let inputs = seeded::inputs(widths, largest, 7);
     let plan = Plan::build(case.model.config(), widths, case.model.weights(), 64, Folding::Weights);
     let flops = plan.cost().flops;
+    let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        // Nothing of a precision is timed whose answers are wrong.
+        let accuracy = accuracy.of(&case, precision)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
         let row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| Row {
@@ -179,6 +231,7 @@ pub(crate) fn model() -> Rows {
             candidates,
             bytes: 0.0,
             flops: flops * candidates as f64,
+            accuracy: Some(accuracy),
         };
         for candidates in SIZES {
             timing.score(request(&inputs, candidates, widths))?;
@@ -199,10 +252,6 @@ pub(crate) fn model() -> Rows {
         }
         let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
         let scorer = builder.max_candidates(largest).max_in_flight(1).build()?;
-        let comparison = case.check(&scorer)?;
-        if !comparison.passed() {
-            return Err(format!("{precision}: wrong answers: {}", comparison.failures()).into());
-        }
         let weights = vec![1.0; case.model.tasks().len()];
         let options = ScoreOptions::new(&weights);
         let mut scores = Scores::default();

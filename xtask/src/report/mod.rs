@@ -10,6 +10,9 @@ mod scale;
 mod svg;
 mod tables;
 
+#[cfg(test)]
+pub(crate) use html::page;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -162,7 +162,7 @@ impl Chart {
                 escape(&series.name)
             );
             if !series.is_limit {
-                point(&mut svg, lx + 9.0, ly, (colour, fill));
+                point(&mut svg, (lx + 9.0, ly), (colour, fill), series.dash);
             }
         }
         svg.push_str("</svg>\n");
@@ -226,17 +226,44 @@ fn draw(svg: &mut String, series: &Series, x: &Axis, y: &Axis, (colour, fill): (
         );
     }
     if !series.is_limit {
-        for (x, y) in places {
-            point(svg, x, y, (colour, fill));
+        for place in places {
+            point(svg, place, (colour, fill), series.dash);
         }
+    } else if let Some((x, y)) = places.last() {
+        // Where limits of several kinds are drawn alike, each says which it is.
+        let _ = writeln!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" font-size=\"11\" fill=\"{colour}\">{}</text>",
+            x - 4.0,
+            y - 6.0,
+            escape(&series.name)
+        );
     }
 }
 
-fn point(svg: &mut String, x: f64, y: f64, (colour, fill): (&str, &str)) {
-    let _ = writeln!(
-        svg,
-        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
-    );
+/// A mark: another shape for each pattern of line, so that points without lines are told apart too.
+fn point(svg: &mut String, (x, y): (f64, f64), (colour, fill): (&str, &str), dash: &str) {
+    let style = format!("fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.5\"");
+    let _ = match dash {
+        "" => writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" {style}/>"),
+        "6 3" => {
+            writeln!(
+                svg,
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"7\" height=\"7\" {style}/>",
+                x - 3.5,
+                y - 3.5
+            )
+        }
+        _ => writeln!(
+            svg,
+            "<polygon points=\"{x:.1},{:.1} {:.1},{:.1} {:.1},{:.1}\" {style}/>",
+            y - 4.5,
+            x - 4.0,
+            y + 3.0,
+            x + 4.0,
+            y + 3.0
+        ),
+    };
 }
 
 #[cfg(test)]

@@ -17,3 +17,4 @@ mod ranking;
 mod runtime;
 #[cfg(feature = "cli")]
 mod suite;
+mod timing;
