@@ -49,20 +49,21 @@ pub(crate) fn table(run: &Run) -> String {
         }
         let _ = writeln!(
             text,
-            "\n{title:<40} {:>9} {:>9} {:>13} {:>8} {:>7} {:>6}",
-            "median", "p90", "candidates/s", "of limit", "error", "top 50"
+            "\n{title:<36} {:>9} {:>9} {:>11} {:>8} {:>7} {:>7} {:>6}",
+            "median", "p90", "cand./s", "of limit", "error", "tau", "top 50"
         );
         for row in rows {
             let share = row.ratio.filter(|_| row.baseline.starts_with("limit"));
             let _ = writeln!(
                 text,
-                "{:<40} {:>9} {:>9} {:>13} {:>8} {:>7} {:>6}",
+                "{:<36} {:>9} {:>9} {:>11} {:>8} {:>7} {:>7} {:>6}",
                 row.id(),
                 duration(row.median_us),
                 duration(row.p90_us),
                 optional(row.candidates_per_s, &|rate| format!("{rate:.0}")),
                 optional(share, &|share| format!("{:.0} %", 100.0 * share)),
                 optional(row.logit_error, &|error| format!("{error:.0e}")),
+                optional(row.kendall_tau, &|tau| format!("{tau:.4}")),
                 optional(row.top_50, &|top| format!("{top:.0}")),
             );
         }
@@ -87,7 +88,10 @@ pub(crate) fn table(run: &Run) -> String {
         );
     }
     if !text.is_empty() {
-        text.push_str("error: the largest of a logit against f64; top 50: of the best 50 by f64, how many are among the best 50.\n");
+        text.push_str(
+            "error: the largest of a logit against f64; tau: Kendall's, of the order by score; top 50: how many of\n\
+             the best 50 by f64 are among the best 50. Limits are the machine's own, below.\n",
+        );
     }
     text
 }
@@ -162,6 +166,7 @@ mod tests {
             baseline: "limit: multiply rate 3.123 TFLOP/s".into(),
             logit_error: Some(2.4e-2),
             top_50: Some(50.0),
+            kendall_tau: Some(0.998_765),
             p99_us: (kind == "load").then_some(1.2e6),
             ..Row::default()
         }
@@ -175,7 +180,7 @@ mod tests {
             row("load_batching", "load"),
         ];
         let text = table(&Run { rows: rows.clone(), ..Run::default() });
-        for line in text.lines().filter(|line| !line.starts_with("error:")) {
+        for line in text.lines() {
             assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
         }
         assert!(text.contains("475.91 ms") && text.contains("54 %") && text.contains("2e-2"), "{text}");

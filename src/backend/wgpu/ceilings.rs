@@ -70,16 +70,17 @@ impl Ceilings {
     /// # Errors
     /// Whatever the device reports.
     pub fn multiply(&self) -> Result<f64> {
-        // Enough for the largest devices: each workgroup is a few microseconds of one multiprocessor.
-        const WORKGROUPS: usize = 2048;
-        let invocations = WORKGROUPS * MULTIPLY_WG_SIZE;
+        // Enough to fill the largest devices; a program on the processor is full with less.
+        let is_software = self.gpu.info.device_type == wgpu::DeviceType::Cpu;
+        let workgroups = if is_software { 128 } else { 4096 };
+        let invocations = workgroups * MULTIPLY_WG_SIZE;
         let params = self.floats(&[0.999, 0.001])?;
         let sums = self.gpu.buffer("sums", 4 * invocations, BufferUsages::STORAGE)?;
         let flops = (2 * invocations * MULTIPLY_ROUNDS * MULTIPLY_TURNS * MULTIPLY_SUMS) as f64;
         let mut best = 0.0f64;
         for entry in ["multiply_fused", "multiply_plain"] {
             let pipeline = self.pipeline(MULTIPLY, entry)?;
-            let works = [self.work(&pipeline, &[&params, &sums], WORKGROUPS)?];
+            let works = [self.work(&pipeline, &[&params, &sums], workgroups)?];
             best = best.max(flops / self.seconds(|encoder| run(encoder, &works))?);
         }
         Ok(best)

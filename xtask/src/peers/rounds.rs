@@ -156,7 +156,7 @@ impl Session {
         row.noise = None;
         (row.kind, row.l2) = ("start".to_owned(), "cold".to_owned());
         row.note = contender.settings.join("; ");
-        self.push(row)
+        self.push(fighter.quality.fill(row))
     }
 
     fn size(&mut self, ring: &mut Vec<Fighter>, precision: &str, candidates: usize) -> Result<(), String> {

@@ -120,6 +120,36 @@ mod tests {
         }
     }
 
+    /// No time of a precision without how good its scores are.
+    #[test]
+    fn every_timed_row_of_a_precision_has_its_accuracy() {
+        let mut rows = 0;
+        for (path, run) in records(&crate::root().join("benches/record")).unwrap() {
+            // The oldest record was taken before rows had samples.
+            for row in run.rows.iter().filter(|row| row.samples > 0 && row.kind != "stage") {
+                let scores_nothing =
+                    ["read_records", "for_you", "fill_features", "nearest"].contains(&row.op.as_str());
+                let is_copy = matches!(row.kind.as_str(), "copy" | "launch" | "cublas");
+                // Taken before a peer's start had what its calls have.
+                let is_old = run.commit == "d5c3215" && run.name == "peers" && row.kind == "start";
+                if is_old
+                    || scores_nothing
+                    || is_copy
+                    || row.backend == "reference"
+                    || run.name == "gpu-ceilings"
+                {
+                    continue;
+                }
+                let all = [row.logit_error, row.kendall_tau, row.top_50];
+                // The GPU's own PyTorch is held against the same bound, and says so by its exit code alone.
+                let has_all = all.iter().all(Option::is_some) || run.name == "gpu-peers";
+                assert!(has_all, "{}: {} has a time and {all:?}", path.display(), row.id());
+                rows += 1;
+            }
+        }
+        assert!(rows > 50, "{rows} rows");
+    }
+
     #[test]
     fn every_committed_record_is_read_and_rendered() {
         let all = records(&crate::root().join("benches/record")).unwrap();

@@ -65,6 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         let out: Vec<Target> =
             targets.extract_if(.., |t| t.precision != Precision::F32 && is_slow(&session, t)).collect();
         for target in out {
+            session.rates.remove(&target.name());
             session.absent(format!("{}: of a slow device a quick run takes f32 alone", target.name()));
         }
     }
