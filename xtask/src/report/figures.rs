@@ -76,6 +76,28 @@ pub(super) fn latency(runs: &[Run], dtype: &str) -> Chart {
     }
 }
 
+/// The same over the fastest at each number of candidates: where curves lie close together, who is ahead, and by how much.
+pub(super) fn beside(runs: &[Run], dtype: &str) -> Chart {
+    let mut chart = latency(runs, dtype);
+    let mut fastest: BTreeMap<u64, f64> = BTreeMap::new();
+    for (x, y) in chart.series.iter().flat_map(|series| &series.points) {
+        fastest.entry(x.to_bits()).and_modify(|least| *least = least.min(*y)).or_insert(*y);
+    }
+    for (x, y) in chart.series.iter_mut().flat_map(|series| &mut series.points) {
+        *y /= fastest[&x.to_bits()];
+    }
+    // With nobody beside it there is nothing to be seen.
+    if chart.series.len() < 2 {
+        chart.series.clear();
+    }
+    Chart {
+        title: format!("Times the fastest at each size, {dtype}"),
+        y: "times the fastest".into(),
+        log_y: false,
+        ..chart
+    }
+}
+
 /// FLOP/s against FLOPs a byte of weights, under the limits that were measured: whole calls and the products in them.
 pub(super) fn roofline(runs: &[Run]) -> Chart {
     // Bytes of weights are those that the row's GB/s were counted from.
@@ -174,9 +196,11 @@ pub(super) fn load(runs: &[Run], arrivals: &str) -> Chart {
     }
 }
 
-/// Error against speed at the largest size.
+/// Error against speed at 1,500 candidates, or at the largest size where nobody has those.
 pub(super) fn accuracy(runs: &[Run]) -> Chart {
-    let largest = scores(runs, "").filter_map(|row| row.shape_number('n')).max().unwrap_or(0);
+    let rows = scores(runs, "").filter(|row| row.logit_error.is_some());
+    let sizes: Vec<usize> = rows.filter_map(|row| row.shape_number('n')).collect();
+    let largest = if sizes.contains(&1500) { 1500 } else { sizes.iter().copied().max().unwrap_or(0) };
     let rows = scores(runs, "").filter(|row| row.shape_number('n') == Some(largest));
     let point = |row: &Row| Some((named(row), row.candidates_per_s?, row.logit_error?));
     let mut series = by_name(rows.filter_map(point));
@@ -199,7 +223,9 @@ pub(super) fn machines(runs: &[Run]) -> Chart {
         // The processor's long name, its first words.
         let device: Vec<&str> = device.split(' ').take(3).collect();
         let own = matches!(row.backend.as_str(), "cpu" | "cuda" | "wgpu");
-        let name = format!("{}: {}", device.join(" "), named(&row).trim_start_matches("maskrank "));
+        let device = device.join(" ");
+        let name =
+            format!("{}: {}", device.trim_end_matches(','), named(&row).trim_start_matches("maskrank "));
         own.then_some((name, row.shape_number('n')? as f64, row.candidates_per_s?))
     };
     let rows = runs.iter().flat_map(|run| calls(run).into_iter().map(|row| (run.device.as_str(), row)));

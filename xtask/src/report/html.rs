@@ -12,7 +12,7 @@ use super::svg::{Chart, escape};
 const STYLE: &str = "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:1280px;padding:0 1em;color:#222}\
 table{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}\
 td,th{border:1px solid #ddd;padding:2px 6px;text-align:right;white-space:nowrap}\
-td:first-child,th:first-child{text-align:left}figure{margin:1em 0}figure svg{max-width:100%}\
+td:first-child,th:first-child{text-align:left}figure{margin:1em 0}figure svg{max-width:100%}.all{max-width:900px}\
 h2{border-top:2px solid #222;padding-top:.6em;margin-top:2em}.bad{color:#b00}\
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:8px}.charts figure{margin:0}\
 summary{cursor:pointer;margin:.6em 0}td.text{text-align:left}";
@@ -36,7 +36,7 @@ pub(crate) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
         let shown: Vec<Run> = newest.values().flatten().map(|(_, run)| run.clone()).collect();
         let chart = figures::machines(&shown);
         if !chart.is_empty() {
-            let _ = writeln!(page, "<figure>{}</figure>", chart.to_svg());
+            let _ = writeln!(page, "<figure class=\"all\">{}</figure>", chart.to_svg());
         }
     }
     for (device, entries) in &machines {
@@ -47,6 +47,8 @@ pub(crate) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
         let charts = [
             figures::latency(&shown, "f32"),
             figures::latency(&shown, "bf16"),
+            figures::beside(&shown, "f32"),
+            figures::beside(&shown, "bf16"),
             figures::roofline(&shown),
             figures::accuracy(&shown),
             figures::load(&shown, "poisson"),

@@ -40,10 +40,10 @@ pub(super) struct Chart {
     pub(super) names: Vec<String>,
 }
 
-const WIDTH: f64 = 760.0;
+/// From the left edge to the end of the area.
+const AREA: f64 = 550.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 76.0;
-const RIGHT: f64 = 210.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 56.0;
 /// Distinct for most colour blindness, readable on white and on dark grey.
@@ -126,20 +126,25 @@ impl Chart {
         self.series.iter().all(|series| series.is_limit || series.points.is_empty())
     }
 
+    /// Room for the legend's longest name.
+    fn width(&self) -> f64 {
+        let longest = self.series.iter().map(|series| series.name.chars().count()).max().unwrap_or(0);
+        AREA + (46.0 + 6.8 * longest as f64).max(210.0)
+    }
+
     /// The chart as a document of its own.
     pub(super) fn to_svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| series.points.iter());
         let x = match self.names.len() {
-            0 => Axis::new(points().map(|p| p.0), self.log_x, LEFT, WIDTH - RIGHT),
+            0 => Axis::new(points().map(|p| p.0), self.log_x, LEFT, AREA),
             // Half a place of margin on either side.
-            count => {
-                Axis { low: -0.5, high: count as f64 - 0.5, is_log: false, from: LEFT, to: WIDTH - RIGHT }
-            }
+            count => Axis { low: -0.5, high: count as f64 - 0.5, is_log: false, from: LEFT, to: AREA },
         };
         let y = Axis::new(points().map(|p| p.1), self.log_y, HEIGHT - BOTTOM, TOP);
+        let width = self.width();
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-             font-size=\"12\" role=\"img\" aria-label=\"{title}\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" font-family=\"sans-serif\" \
+             font-size=\"12\" role=\"img\" aria-label=\"{title}\">\n<rect width=\"{width}\" height=\"{HEIGHT}\" \
              fill=\"#ffffff\"/>\n<text x=\"{LEFT}\" y=\"22\" font-size=\"15\" font-weight=\"bold\">{title}</text>\n",
             title = escape(&self.title)
         );
@@ -150,7 +155,7 @@ impl Chart {
             // The second time round the colours, points are hollow.
             let fill = if place < COLOURS.len() { colour } else { "#ffffff" };
             draw(&mut svg, series, &x, &y, (colour, fill));
-            let (lx, ly) = (WIDTH - RIGHT + 14.0, TOP + 10.0 + 18.0 * index as f64);
+            let (lx, ly) = (AREA + 14.0, TOP + 10.0 + 18.0 * index as f64);
             let _ = writeln!(
                 svg,
                 "<line x1=\"{lx}\" y1=\"{ly}\" x2=\"{}\" y2=\"{ly}\" stroke=\"{colour}\" {}/>\
@@ -176,7 +181,7 @@ impl Chart {
                 svg,
                 "<line x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"#dddddd\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                WIDTH - RIGHT,
+                AREA,
                 LEFT - 6.0,
                 at + 4.0,
                 number(tick)
@@ -197,7 +202,7 @@ impl Chart {
                 base + 16.0
             );
         }
-        let middle = (LEFT + WIDTH - RIGHT) / 2.0;
+        let middle = (LEFT + AREA) / 2.0;
         let _ = writeln!(
             svg,
             "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
