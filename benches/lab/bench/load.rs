@@ -66,12 +66,15 @@ fn points(session: &Session, target: &Target) -> Vec<Point> {
 }
 
 /// Seconds of one point where so many requests arrive a second: enough of them for a p99.9, if the run has as much time.
-fn length(session: &Session, requests_per_second: f64) -> f64 {
-    match session.arguments.quick {
-        true => 5.0,
-        // A few more are drawn than are needed.
-        false => (1.1 * ENOUGH as f64 / requests_per_second).clamp(SHORTEST, session.longest_load),
+/// Low rates, whose tails are short, and slower precisions have less of it.
+fn length(session: &Session, target: &Target, point: &Point, requests_per_second: f64) -> f64 {
+    if session.arguments.quick {
+        return 5.0;
     }
+    let part = if groups::is_quickest(session, target) { 1.0 } else { 0.5 };
+    let longest = session.longest_load * part * (point.utilisation / 0.6).min(1.0);
+    // A few more are drawn than are needed.
+    (1.1 * ENOUGH as f64 / requests_per_second).min(longest).max(SHORTEST)
 }
 
 /// The longest that points may be so that all of them together take no more than `seconds`.
@@ -116,7 +119,9 @@ pub(crate) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
         let mut first = call * POOL as f64 / 2.0 + groups::guess_check(session, target);
         for point in points(session, target) {
             // Queues are emptied at the end.
-            let seconds = length(session, point.utilisation / call) + 4.0 * call + std::mem::take(&mut first);
+            let seconds = length(session, target, &point, point.utilisation / call)
+                + 4.0 * call
+                + std::mem::take(&mut first);
             planned.push(Planned::new(point.id, seconds));
         }
     }
@@ -143,7 +148,7 @@ pub(crate) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
         let capacity = capacity(live.current().scorer(), &requests, &weights)?;
         for point in points {
             let rate = point.utilisation * capacity / mean_size(&requests);
-            let length = length(session, rate);
+            let length = length(session, &target, &point, rate);
             let arrivals = arrivals(&point, rate, &requests, length);
             let answered = if point.is_batching {
                 let batching = BatchingScorer::builder(&live).build().map_err(|error| error.to_string())?;

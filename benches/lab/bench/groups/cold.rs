@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use maskrank::{Backend, Model, Precision, Scorer};
 use maskrank_rows::Summary;
 
-use super::{Planned, guess, guess_check, is_quickest, quality};
+use super::{Planned, guess, guess_check, is_quickest, is_slow, quality};
 use crate::bench::contender::{self, COLD_CANDIDATES};
 use crate::bench::{Session, Target, timing};
 
@@ -28,13 +28,14 @@ fn id(session: &Session, target: &Target, source: Source) -> String {
     }
 }
 
-/// Every row: of a quick run packed files of the quickest precision only.
+/// Every row: of a quick run, and of a software GPU, packed files of the quickest precision only.
 fn rows(session: &Session, targets: &[Target]) -> Vec<(Target, Source, String)> {
     let mut rows = Vec::new();
     for target in targets {
         for source in [Source::Folder, Source::Packed] {
             let can_be_packed = target.precision != Precision::Tf32;
-            let is_wanted = !session.arguments.quick || is_quickest(session, target);
+            let is_brief = session.arguments.quick || is_slow(session, target);
+            let is_wanted = !is_brief || is_quickest(session, target);
             if source == Source::Folder || can_be_packed && is_wanted {
                 rows.push((*target, source, id(session, target, source)));
             }
@@ -45,7 +46,7 @@ fn rows(session: &Session, targets: &[Target]) -> Vec<(Target, Source, String)> 
 }
 
 fn rounds(session: &Session) -> usize {
-    if session.arguments.quick { 3 } else { 7 }
+    if session.arguments.quick { 3 } else { 5 }
 }
 
 pub(super) fn plan(session: &Session, targets: &[Target]) -> Vec<Planned> {

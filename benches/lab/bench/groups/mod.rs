@@ -22,7 +22,7 @@ pub(crate) use score::checked;
 /// Seconds that a quick run may take, with a little to spare: what does not fit is left out, and said.
 const QUICK_SECONDS: f64 = 165.0;
 /// Seconds that a full run should take: load has what the other rows leave of them.
-const FULL_SECONDS: f64 = 1_080.0;
+const FULL_SECONDS: f64 = 1_140.0;
 /// Candidates of the call from which the length of a run is estimated.
 const PROBE: usize = 32;
 
