@@ -16,6 +16,13 @@ mod extent;
 mod measure;
 mod row;
 
+#[path = "../lab/bench/quality.rs"]
+#[allow(dead_code, reason = "shared with the other benches; a part of it is used here")]
+mod quality;
+#[path = "../lab/bench/subject.rs"]
+#[allow(dead_code, reason = "as above")]
+mod subject;
+
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -16,7 +16,9 @@ use maskrank::{
 
 use crate::Outcome;
 use crate::extent::Extent;
+use crate::quality::Quality;
 use crate::row::Row;
+use crate::subject::{Inputs, TRUTH_ROWS, Truth};
 
 type Failure = Box<dyn std::error::Error>;
 type Rows = Result<Vec<Row>, Failure>;
@@ -66,7 +68,7 @@ fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<
 /// A scorer whose answers to the golden case are right.
 fn right(case: &Case, precision: Precision, largest: usize) -> Result<Scorer, Failure> {
     let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
-    let scorer = builder.max_candidates(largest).max_in_flight(1).build()?;
+    let scorer = builder.max_candidates(largest.max(TRUTH_ROWS)).max_in_flight(1).build()?;
     let comparison = case.check(&scorer)?;
     match comparison.passed() {
         true => Ok(scorer),
@@ -119,6 +121,21 @@ pub(crate) fn ceilings(extent: &Extent) -> Rows {
                     candidates: 0,
                     bytes: copy.bytes,
                     flops: 0.0,
+                    accuracy: None,
+                });
+            }
+            for start in timing.starts(200)? {
+                rows.push(Row {
+                    device: device.clone(),
+                    op: start.name.to_owned(),
+                    dtype: precision.to_string(),
+                    shape: "n1".into(),
+                    kind: "launch",
+                    seconds: start.seconds,
+                    candidates: 0,
+                    bytes: 0.0,
+                    flops: 0.0,
+                    accuracy: None,
                 });
             }
         }
@@ -135,6 +152,7 @@ pub(crate) fn ceilings(extent: &Extent) -> Rows {
             candidates: 0,
             bytes: best.bytes,
             flops: best.flops,
+            accuracy: None,
         });
     }
     Ok(rows)
@@ -152,15 +170,37 @@ fn wide_model(width: usize) -> Result<Model, maskrank::Error> {
     Model::seeded(ModelConfig::from_yaml(&config, "wide")?, widths, 1)
 }
 
+/// How far each precision is from the f64 reference, over the same candidates as the other benches.
+struct Accuracy {
+    inputs: Inputs,
+    truth: Truth,
+}
+
+impl Accuracy {
+    fn new(case: &Case) -> Result<Self, Failure> {
+        let inputs = Inputs::new(&case.model, TRUTH_ROWS);
+        let truth = Truth::fresh(&case.model, &case.score_weights, &inputs)?;
+        Ok(Self { inputs, truth })
+    }
+
+    fn of(&self, case: &Case, scorer: &Scorer) -> Result<[f64; 3], Failure> {
+        let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
+        let quality = Quality::measure(scorer, &self.inputs, &weights, &self.truth)?;
+        Ok([quality.logit_error, quality.kendall_tau, quality.top_50])
+    }
+}
+
 /// Every kernel of the production model.
 pub(crate) fn kernels(extent: &Extent) -> Rows {
     let case = case(extent.case)?;
     let largest = extent.largest();
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
+    let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
         let scorer = right(&case, precision, largest)?;
+        let accuracy = accuracy.of(&case, &scorer)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
         for &candidates in extent.kernel_sizes {
@@ -176,6 +216,7 @@ pub(crate) fn kernels(extent: &Extent) -> Rows {
                     candidates,
                     bytes: kernel.bytes,
                     flops: kernel.flops,
+                    accuracy: Some(accuracy),
                 });
             }
         }
@@ -191,9 +232,12 @@ pub(crate) fn model(extent: &Extent) -> Rows {
     let inputs = seeded::inputs(widths, largest, 7);
     let plan = Plan::build(case.model.config(), widths, case.model.weights(), 64, Folding::Weights);
     let flops = plan.cost().flops;
+    let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        // Nothing of a precision is timed whose answers are wrong.
         let scorer = right(&case, precision, largest)?;
+        let accuracy = accuracy.of(&case, &scorer)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
         let row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| Row {
@@ -206,6 +250,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
             candidates,
             bytes: 0.0,
             flops: flops * candidates as f64,
+            accuracy: Some(accuracy),
         };
         for &candidates in extent.sizes {
             check(&mut timing, &scorer, request(&inputs, candidates, widths))?;

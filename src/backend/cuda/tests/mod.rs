@@ -15,3 +15,4 @@ mod ranking;
 mod runtime;
 #[cfg(feature = "cli")]
 mod suite;
+mod timing;
