@@ -10,7 +10,8 @@ use crate::harness::{Service, Settings};
 use crate::model::Mood;
 
 fn narrow() -> ServiceConfig {
-    let ranked = LaneConfig { concurrent: 1, waiting: 2, max_wait_ms: 60_000, answer_within_ms: None };
+    let ranked =
+        LaneConfig { concurrent: 1, waiting: 2, max_wait_ms: 60_000, answer_within_ms: None, rush: None };
     ServiceConfig { ranked, ..ServiceConfig::default() }
 }
 
