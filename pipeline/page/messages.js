@@ -23,8 +23,8 @@ export function banner(words, isBad = false, again = null) {
 // What went wrong, and when it is worth trying again.
 export function reason(error) {
   if (!(error instanceof Problem)) return "Something went wrong on this page.";
-  const words = error.message.charAt(0).toUpperCase() + error.message.slice(1);
-  return error.retryAfter ? `${words.replace(/\.?$/, ".")} Try again in ${error.retryAfter} s.` : words;
+  const words = error.message.charAt(0).toUpperCase() + error.message.slice(1).replace(/\.?$/, ".");
+  return error.retryAfter ? `${words} Try again in ${error.retryAfter} s.` : words;
 }
 
 export function complain(error) {

@@ -12,7 +12,8 @@ use crate::model::Mood;
 fn narrow() -> ServiceConfig {
     let ranked =
         LaneConfig { concurrent: 1, waiting: 2, max_wait_ms: 60_000, answer_within_ms: None, rush: None };
-    ServiceConfig { ranked, ..ServiceConfig::default() }
+    // What waits must not be late because the machine is busy with other tests.
+    ServiceConfig { ranked, deadline_ms: 60_000, ..ServiceConfig::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
