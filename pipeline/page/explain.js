@@ -3,6 +3,13 @@
 
 import { make } from "/entries.js";
 
+// Why a source was not asked, by the gate that was closed.
+const GATES = {
+  not_enough_cached: "was not asked: enough of its posts are at hand from moments ago",
+  away: "was not asked: you were here lately",
+  follows_somebody: "was not asked: you follow nobody",
+};
+
 const words = (name) => String(name ?? "").replaceAll("_", " ");
 const percent = (share) => (share >= 0.0995 ? `${(100 * share).toFixed(0)} %` : `${(100 * share).toPrecision(2)} %`);
 const number = (value) => (value === null || value === undefined ? "–" : Math.abs(value) >= 1e-3 || value === 0 ? Number(value).toPrecision(4) : Number(value).toExponential(2));
@@ -34,7 +41,7 @@ function source(row) {
   const said = {
     found: `found it, ${row.place + 1} of ${row.of}`,
     passed_over: row.why,
-    not_asked: `was not asked: ${words(row.gate)}`,
+    not_asked: GATES[row.gate] ?? `was not asked: ${words(row.gate)}`,
     failed: "failed",
   }[row.answer];
   return make("li", {}, make("span", { class: row.answer === "found" ? "kept" : "" }, words(row.source)), make("span", { class: "note" }, said ?? ""));

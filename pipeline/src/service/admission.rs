@@ -9,11 +9,14 @@
 //! requests took lately, and one that is overdue already for as long again as it is overdue. So a lane whose work hangs
 //! soon sends everybody away at once instead of letting them wait for nothing. A foretold wait that was too short does no
 //! harm beyond itself: who has waited for the limit is shed then.
+//!
+//! How long is too long depends on how long the lane has been full. A burst meets free places and passes: it may wait as
+//! long as an answer is worth having. In a rush no place stays free, and whatever wait is allowed everybody would have:
+//! once all places have been taken without a pause for some time, stricter limits hold, until one is left free again.
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -29,7 +32,6 @@ const NEWEST: u32 = 8;
 pub(super) struct Lane {
     name: &'static str,
     limits: RwLock<Limits>,
-    waiting: AtomicUsize,
     work: Mutex<Work>,
 }
 
@@ -43,6 +45,10 @@ struct Work {
     holds_after_wait: Duration,
     /// When each place that is taken was taken, the oldest first.
     since: Vec<Instant>,
+    /// Requests that wait.
+    waiting: usize,
+    /// Since when no place has been left free.
+    full_since: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -67,11 +73,19 @@ pub(super) struct Shed {
 }
 
 /// Counts a waiting request, whichever way its wait ends.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting<'a>(&'a Lane);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        let mut work = self.0.work();
+        work.waiting = work.waiting.saturating_sub(1);
+    }
+}
+
+impl Shed {
+    /// Whoever comes again when the queue before it is gone finds a place.
+    fn after(expected: Duration) -> Self {
+        Self { retry_after: expected.max(Duration::from_millis(1)) }
     }
 }
 
@@ -79,7 +93,7 @@ impl Lane {
     /// A lane with these limits.
     pub(super) fn new(name: &'static str, config: LaneConfig) -> Arc<Self> {
         let limits = RwLock::new(Limits::of(config));
-        Arc::new(Self { name, limits, waiting: AtomicUsize::new(0), work: Mutex::default() })
+        Arc::new(Self { name, limits, work: Mutex::default() })
     }
 
     /// The name in metrics and logs.
@@ -97,7 +111,7 @@ impl Lane {
 
     /// Requests that wait now.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.work().waiting
     }
 
     /// Requests that are worked on now.
@@ -117,33 +131,39 @@ impl Lane {
     pub(super) async fn enter(self: &Arc<Self>) -> Result<Place, Shed> {
         let Limits { config, places } = self.limits.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Ok(permit) = Arc::clone(&places).try_acquire_owned() {
-            return Ok(self.place(permit, false));
+            return Ok(self.place(permit, config.concurrent, false));
         }
-        let ahead = self.waiting.fetch_add(1, Ordering::AcqRel);
-        let waiting = Waiting(&self.waiting);
-        let (expected, longest) = {
-            let work = self.work();
-            (work.expected_wait(ahead, config.concurrent, Instant::now()), work.longest_wait(&config))
+        let (longest, waiting) = {
+            let mut work = self.work();
+            let (now, ahead) = (Instant::now(), work.waiting);
+            let expected = work.expected_wait(ahead, config.concurrent, now);
+            let longest = work.longest_wait(&config, now);
+            if ahead >= config.waiting || expected > longest {
+                return Err(Shed::after(expected));
+            }
+            work.waiting += 1;
+            (longest, Waiting(self))
         };
-        // Whoever comes again when the queue before it is gone finds a place.
-        let shed = Shed { retry_after: expected.max(Duration::from_millis(1)) };
-        if ahead >= config.waiting || expected > longest {
-            return Err(shed);
-        }
         let permit = tokio::time::timeout(longest, places.acquire_owned()).await;
         drop(waiting);
         match permit {
-            Ok(Ok(permit)) => Ok(self.place(permit, true)),
-            // Too late, or the semaphore was closed, which nobody does.
-            _ => Err(shed),
+            Ok(Ok(permit)) => Ok(self.place(permit, config.concurrent, true)),
+            // Too late, or the semaphore was closed, which nobody does. What is still before the queue has to end first.
+            _ => {
+                let work = self.work();
+                Err(Shed::after(work.expected_wait(work.waiting, config.concurrent, Instant::now())))
+            }
         }
     }
 
-    fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit, has_waited: bool) -> Place {
+    fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit, concurrent: usize, has_waited: bool) -> Place {
         let mut work = self.work();
         // Taken under the lock, so that the list is in order.
         let since = Instant::now();
         work.since.push(since);
+        if work.since.len() >= concurrent {
+            work.full_since.get_or_insert(since);
+        }
         drop(work);
         Place { lane: Arc::clone(self), since, has_waited, _permit: permit }
     }
@@ -168,9 +188,15 @@ impl Work {
     }
 
     /// How long a request may wait that still is to be answered in time.
-    fn longest_wait(&self, config: &LaneConfig) -> Duration {
-        let longest = Duration::from_millis(config.max_wait_ms);
-        let Some(within) = config.answer_within_ms else { return longest };
+    fn longest_wait(&self, config: &LaneConfig, now: Instant) -> Duration {
+        let full_for = self.full_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let rush = config.rush.filter(|rush| full_for > Duration::from_millis(rush.after_ms));
+        let (max_wait_ms, within) = match rush {
+            Some(rush) => (rush.max_wait_ms, rush.answer_within_ms),
+            None => (config.max_wait_ms, config.answer_within_ms),
+        };
+        let longest = Duration::from_millis(max_wait_ms);
+        let Some(within) = within else { return longest };
         // Sharing makes a request slower by as many times as there are places, at most. The bound matters when nobody
         // has waited for long, and what such requests took once says nothing any more.
         let places = u32::try_from(config.concurrent).unwrap_or(u32::MAX);
@@ -181,6 +207,9 @@ impl Work {
     fn ended(&mut self, since: Instant, has_waited: bool, now: Instant) {
         if let Ok(place) = self.since.binary_search(&since) {
             self.since.remove(place);
+        }
+        if self.waiting == 0 {
+            self.full_since = None;
         }
         let took = now.saturating_duration_since(since);
         learn(&mut self.holds_for, took);

@@ -1,5 +1,6 @@
 //! What handlers read out of a request.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ use super::frame::{Received, RequestId};
 use super::problem::Problem;
 use super::viewers::{Refusal, Visit};
 use crate::domain::UserId;
+
+/// Most letters of a wrong value that are given back.
+const MAX_QUOTED: usize = 40;
 
 /// Who asks: the viewer that the token names, and no other.
 pub(super) struct Asker {
@@ -60,6 +64,10 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Sent<T> {
             return Err(Problem::media_type());
         }
         let body = parts.extensions.get::<Received>().map(|body| body.0.clone()).unwrap_or_default();
+        // The parser would take a list of all fields in their order, too.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|&first| first == b'[') {
+            return Err(Problem::invalid("body: expected a JSON object"));
+        }
         // Nesting is limited by the parser, at 128.
         let value =
             serde_json::from_slice(&body).map_err(|error| Problem::invalid(format!("body: {error}")))?;
@@ -67,10 +75,31 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Sent<T> {
     }
 }
 
+/// Whether the body is JSON as it lies there: in UTF-8, and not packed.
 fn is_json(headers: &HeaderMap) -> bool {
-    let field = headers.get(header::CONTENT_TYPE).and_then(|field| field.to_str().ok());
-    let kind = field.map(|field| field.split(';').next().unwrap_or_default().trim());
-    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+    let text = |name| headers.get(name).map(|field| field.to_str().unwrap_or("?"));
+    let Some(field) = text(header::CONTENT_TYPE) else { return false };
+    let mut parts = field.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let is_utf_8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    let is_plain = text(header::CONTENT_ENCODING).is_none_or(|how| how.eq_ignore_ascii_case("identity"));
+    is_json && is_utf_8 && is_plain
+}
+
+/// A parameter's value, read from its text.
+///
+/// # Errors
+/// It is none; the answer names the parameter, what was expected and the beginning of what came.
+pub(super) fn value<T: FromStr>(name: &str, expected: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| {
+        let beginning: String = text.chars().take(MAX_QUOTED).collect();
+        Problem::invalid(format!("{name}: expected {expected}, got {beginning:?}"))
+    })
 }
 
 /// The parameters in a request's address.

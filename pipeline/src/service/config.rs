@@ -22,6 +22,23 @@ pub struct LaneConfig {
     /// ones took. Without it only the wait itself is limited.
     #[serde(default)]
     pub answer_within_ms: Option<u64>,
+    /// Stricter limits while more is asked for than can be done; without it the two above hold always.
+    #[serde(default)]
+    pub rush: Option<RushConfig>,
+}
+
+/// What a lane allows while more is asked for than can be done. A burst passes, so it may wait; in a rush everybody would
+/// wait for as long as anybody may.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RushConfig {
+    /// It is a rush once requests have been waiting without a pause for so long, in milliseconds.
+    pub after_ms: u64,
+    /// Longest wait, in milliseconds.
+    pub max_wait_ms: u64,
+    /// A request is not let wait when it would be answered later than this, in milliseconds.
+    #[serde(default)]
+    pub answer_within_ms: Option<u64>,
 }
 
 /// What one viewer may do.
@@ -76,19 +93,28 @@ impl Default for ServiceConfig {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
+            // Who is sent away comes again after a second at the earliest: up to that, waiting is the better offer.
             ranked: LaneConfig {
                 concurrent: cores,
-                waiting: 4 * cores,
-                max_wait_ms: 250,
-                answer_within_ms: Some(450),
+                waiting: 32 * cores,
+                max_wait_ms: 1_500,
+                answer_within_ms: Some(1_500),
+                rush: Some(RushConfig { after_ms: 20, max_wait_ms: 350, answer_within_ms: Some(450) }),
             },
             chronological: LaneConfig {
                 concurrent: 2 * cores,
-                waiting: 64 * cores,
-                max_wait_ms: 10,
+                waiting: 128 * cores,
+                max_wait_ms: 100,
                 answer_within_ms: None,
+                rush: Some(RushConfig { after_ms: 150, max_wait_ms: 10, answer_within_ms: None }),
             },
-            writes: LaneConfig { concurrent: 16, waiting: 256, max_wait_ms: 500, answer_within_ms: None },
+            writes: LaneConfig {
+                concurrent: 16,
+                waiting: 256,
+                max_wait_ms: 500,
+                answer_within_ms: None,
+                rush: None,
+            },
             viewer: ViewerLimits::default(),
             deadline_ms: 3_000,
             head_timeout_ms: 5_000,
@@ -151,13 +177,21 @@ impl ServiceConfig {
             ("idle_timeout_ms", self.idle_timeout_ms),
             ("drain_ms", self.drain_ms),
         ];
-        let within = [
-            ("ranked.answer_within_ms", self.ranked.answer_within_ms),
-            ("chronological.answer_within_ms", self.chronological.answer_within_ms),
-            ("writes.answer_within_ms", self.writes.answer_within_ms),
+        let lanes = [
+            (self.ranked, optional_times!("ranked")),
+            (self.chronological, optional_times!("chronological")),
+            (self.writes, optional_times!("writes")),
         ];
-        let within = within.into_iter().filter_map(|(field, value)| Some((field, value?)));
-        for (field, value) in times.into_iter().chain(within) {
+        let optional = lanes.iter().flat_map(|(lane, [within, after, wait, rush_within])| {
+            [
+                (*within, lane.answer_within_ms),
+                (*after, lane.rush.map(|rush| rush.after_ms)),
+                (*wait, lane.rush.map(|rush| rush.max_wait_ms)),
+                (*rush_within, lane.rush.and_then(|rush| rush.answer_within_ms)),
+            ]
+        });
+        let optional = optional.filter_map(|(field, value)| Some((field, value?)));
+        for (field, value) in times.into_iter().chain(optional) {
             if !(1..=HOUR).contains(&value) {
                 return Err(out_of_range(field, 1, HOUR, value));
             }
@@ -170,6 +204,19 @@ impl ServiceConfig {
         Ok(())
     }
 }
+
+/// Names of a lane's times that may be left out.
+macro_rules! optional_times {
+    ($lane:literal) => {
+        [
+            concat!($lane, ".answer_within_ms"),
+            concat!($lane, ".rush.after_ms"),
+            concat!($lane, ".rush.max_wait_ms"),
+            concat!($lane, ".rush.answer_within_ms"),
+        ]
+    };
+}
+use optional_times;
 
 fn out_of_range<T: std::fmt::Display>(field: &'static str, least: T, most: T, value: T) -> ConfigError {
     ConfigError::Value { field, problem: format!("expected {least} to {most}, got {value}") }
@@ -203,6 +250,7 @@ mod tests {
             "viewer: {rate: .nan}",
             "ranked: {concurrent: 0, waiting: 0, max_wait_ms: 1}",
             "ranked: {concurrent: 1, waiting: 0, max_wait_ms: 1, answer_within_ms: 0}",
+            "writes: {concurrent: 1, waiting: 0, max_wait_ms: 1, rush: {after_ms: 0, max_wait_ms: 1}}",
         ] {
             let config: ServiceConfig = serde_norway::from_str(text).expect("parses");
             assert!(config.check().is_err(), "{text}");

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::app::App;
-use super::asking::{Asker, parameters};
+use super::asking::{Asker, parameters, value};
 use super::problem::Problem;
 use super::writes::is_hidden;
 use crate::domain::{PostId, RequestFacts};
@@ -18,9 +18,9 @@ use crate::explain::Explanation;
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// The post.
-    post: PostId,
+    post: String,
     /// The request that showed it, when it is on record; without it the request is made as if now.
-    request: Option<u64>,
+    request: Option<String>,
 }
 
 /// `GET /v1/explain`.
@@ -30,6 +30,9 @@ pub(super) async fn explain(
     uri: Uri,
 ) -> Result<Json<Explanation>, Problem> {
     let Parameters { post, request } = parameters(&uri)?;
+    let post: PostId = value("post", "the id of a post", &post)?;
+    let request: Option<u64> =
+        request.map(|text| value("request", "the id of a request", &text)).transpose()?;
     let viewer = asker.viewer;
     let _place = app.enter(&app.lanes.ranked).await?;
     let generation = app.generation();

@@ -5,9 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -59,6 +59,13 @@ pub(super) async fn frame(State(app): State<Arc<App>>, request: Request, next: N
 async fn answer(app: &Arc<App>, id: RequestId, request: Request, next: Next) -> Response {
     let limits = app.limits();
     let (mut parts, body) = request.into_parts();
+    if parts.version == Version::HTTP_11 && parts.headers.get_all(header::HOST).iter().count() != 1 {
+        return closing(Problem::invalid("expected one header field host"));
+    }
+    // What says that it is too long is not waited for, nor asked to come.
+    if body.size_hint().lower() > limits.max_body_bytes as u64 {
+        return closing(Problem::too_large(limits.max_body_bytes));
+    }
     let limit = Duration::from_millis(limits.body_timeout_ms);
     let collected = Limited::new(body, limits.max_body_bytes).collect();
     let bytes = match tokio::time::timeout(limit, collected).await {

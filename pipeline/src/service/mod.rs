@@ -34,7 +34,7 @@ mod writes;
 
 pub use app::{App, Parts};
 pub use clock::RunningClock;
-pub use config::{DEFAULT_LISTEN, LaneConfig, ServiceConfig, ViewerLimits};
+pub use config::{DEFAULT_LISTEN, LaneConfig, RushConfig, ServiceConfig, ViewerLimits};
 pub use demo::{Demo, PAGE_FIELD};
 pub use frame::{REQUEST_ID, RequestId};
 pub use listener::{Drained, bind, serve};

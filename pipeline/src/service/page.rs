@@ -9,6 +9,9 @@ const JS: &str = include_str!("../../page/page.js");
 const ENTRIES_JS: &str = include_str!("../../page/entries.js");
 const API_JS: &str = include_str!("../../page/api.js");
 const EXPLAIN_JS: &str = include_str!("../../page/explain.js");
+const FEED_JS: &str = include_str!("../../page/feed.js");
+const ACTS_JS: &str = include_str!("../../page/acts.js");
+const MESSAGES_JS: &str = include_str!("../../page/messages.js");
 
 /// The page runs its own scripts and talks to its own service, and nothing else; no other page may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -53,4 +56,19 @@ pub(super) async fn api_js() -> Response {
 /// `GET /explain.js`.
 pub(super) async fn explain_js() -> Response {
     file(SCRIPT, EXPLAIN_JS)
+}
+
+/// `GET /feed.js`.
+pub(super) async fn feed_js() -> Response {
+    file(SCRIPT, FEED_JS)
+}
+
+/// `GET /acts.js`.
+pub(super) async fn acts_js() -> Response {
+    file(SCRIPT, ACTS_JS)
+}
+
+/// `GET /messages.js`.
+pub(super) async fn messages_js() -> Response {
+    file(SCRIPT, MESSAGES_JS)
 }

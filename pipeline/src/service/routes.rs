@@ -38,6 +38,9 @@ fn table() -> Vec<Route> {
         ("get", "/entries.js", get(page::entries_js)),
         ("get", "/api.js", get(page::api_js)),
         ("get", "/explain.js", get(page::explain_js)),
+        ("get", "/feed.js", get(page::feed_js)),
+        ("get", "/acts.js", get(page::acts_js)),
+        ("get", "/messages.js", get(page::messages_js)),
     ]
 }
 

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::app::App;
-use super::asking::{Asker, parameters};
+use super::asking::{Asker, parameters, value};
 use super::problem::Problem;
 use crate::domain::stores::StoreError;
 use crate::domain::{DeviceContext, Language, ListId, Platform, PostId, TimelineKind};
@@ -26,7 +26,7 @@ const MAX_SEEN: usize = 500;
 #[serde(deny_unknown_fields)]
 struct Parameters {
     cursor: Option<String>,
-    count: Option<usize>,
+    count: Option<String>,
     #[serde(default)]
     context: DeviceContext,
     #[serde(default)]
@@ -37,7 +37,7 @@ struct Parameters {
     country: String,
     #[serde(default)]
     seen: String,
-    push_to_home: Option<PostId>,
+    push_to_home: Option<String>,
 }
 
 impl Parameters {
@@ -45,17 +45,19 @@ impl Parameters {
         if self.cursor.as_ref().is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
             return Err(Problem::cursor(format!("the cursor has more than {MAX_CURSOR} bytes")));
         }
-        if let Some(count) = self.count.filter(|count| !(1..=MAX_COUNT).contains(count)) {
-            return Err(Problem::invalid(format!("count: expected 1 to {MAX_COUNT}, got {count}")));
+        let range = format!("1 to {MAX_COUNT}");
+        let count = self.count.map(|text| value::<usize>("count", &range, &text)).transpose()?;
+        if let Some(count) = count.filter(|count| !(1..=MAX_COUNT).contains(count)) {
+            return Err(Problem::invalid(format!("count: expected {range}, got {count}")));
         }
+        let push_to_home = self.push_to_home.map(|text| value("push_to_home", "an id", &text)).transpose()?;
         let is_country = self.country.len() == 2 && self.country.bytes().all(|c| c.is_ascii_lowercase());
         if !(self.country.is_empty() || is_country) {
             return Err(Problem::invalid("country: expected two lower-case letters"));
         }
         let ids = self.seen.split(',').filter(|id| !id.is_empty());
-        let seen: Vec<PostId> = ids
-            .map(|id| id.parse().map_err(|_| Problem::invalid(format!("seen: \"{id}\" is no id"))))
-            .collect::<Result<_, _>>()?;
+        let seen: Vec<PostId> =
+            ids.map(|id| value("seen", "ids, parted by commas", id)).collect::<Result<_, _>>()?;
         if seen.len() > MAX_SEEN {
             return Err(Problem::invalid(format!("seen: expected at most {MAX_SEEN} ids")));
         }
@@ -63,11 +65,11 @@ impl Parameters {
             product,
             viewer: asker.viewer,
             cursor: self.cursor,
-            count: self.count,
+            count,
             context: self.context,
             client: Client { platform: self.client, language: self.language, country: self.country },
             seen,
-            push_to_home: self.push_to_home,
+            push_to_home,
             request_id: asker.id,
         })
     }

@@ -52,7 +52,7 @@ impl Default for StoreOptions {
             feedback_retention: days(154),
             graph_edges: DEFAULT_MAX_EDGES,
             fold_after: 1 << 22,
-            group_delay: Duration::from_millis(40),
+            group_delay: Duration::from_millis(20),
             sweep_interval: Duration::from_secs(120),
         }
     }

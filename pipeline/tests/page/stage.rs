@@ -47,8 +47,15 @@ impl Stage {
         let world = tempfile::tempdir().map_err(|error| error.to_string())?;
         let config = WorldConfig::sized(300, 6_000);
         world::generate(world.path(), config, FileFormat::Parquet).map_err(|error| error.to_string())?;
+        // A busy machine must not leave parts of a timeline out, or all of it.
+        let (config, limits) = (world.path().join("patient.yaml"), world.path().join("limits.yaml"));
+        let engine = "engine: {request_deadline_ms: 60000, component_timeout_ms: 60000, timeouts_ms: {}}";
+        std::fs::write(&config, engine).map_err(|error| error.to_string())?;
+        std::fs::write(&limits, "deadline_ms: 60000").map_err(|error| error.to_string())?;
         let serve = ["serve", "--demo", "--model", "none", "--listen", "127.0.0.1:0", "--world"];
-        let (service, address) = start(Command::new(PROGRAM).args(serve).arg(world.path()), "http://")?;
+        let mut command = Command::new(PROGRAM);
+        command.args(serve).arg(world.path()).arg("--config").arg(config).arg("--limits").arg(limits);
+        let (service, address) = start(&mut command, "http://")?;
         let (driver, port) =
             start(Command::new(driver).args(["--port=0", "--log-level=SEVERE"]), "successfully on port ")?;
         let port: u16 = port.trim().trim_end_matches('.').parse().map_err(|_| format!("port {port:?}"))?;

@@ -119,6 +119,74 @@ async fn every_route_answers_by_its_own_method_only() {
     }
 }
 
+/// Names in backticks, without the first: the one that was refused.
+fn expected_names(answer: &Answer) -> BTreeSet<String> {
+    let message = answer.json()["error"]["message"].as_str().expect("a sentence").to_owned();
+    message.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+/// What is refused is told what would have been taken: exactly what the document names, no more and no less.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_takes_the_parameters_fields_and_words_that_the_document_names() {
+    let service = Service::start().await;
+    let viewer = service.reader(5);
+    let mut walked = 0;
+    for (template, operations) in document()["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let path = template.replace("{id}", "1").replace("{viewer}", "1");
+            let method = method.to_uppercase();
+            let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let in_query: Vec<&Value> =
+                parameters.iter().map(resolve).filter(|parameter| parameter["in"] == "query").collect();
+            if !in_query.is_empty() {
+                let named: BTreeSet<String> =
+                    in_query.iter().map(|one| one["name"].as_str().expect("a name").to_owned()).collect();
+                let answer = service.ask(&method, &format!("{path}?made-up=1"), Some(viewer), b"").await;
+                assert_eq!((answer.status, expected_names(&answer)), (400, named), "{method} {path}");
+                walked += 1;
+            }
+            for parameter in in_query {
+                let words = resolve(&parameter["schema"])["enum"].as_array();
+                let Some(words) = words else { continue };
+                let words: BTreeSet<String> =
+                    words.iter().map(|word| word.as_str().expect("a word").to_owned()).collect();
+                let path = format!("{path}?{}=made-up", parameter["name"].as_str().expect("a name"));
+                let answer = service.ask(&method, &path, Some(viewer), b"").await;
+                assert_eq!((answer.status, expected_names(&answer)), (400, words), "{method} {path}");
+                walked += 1;
+            }
+            let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+            if body.is_null() {
+                continue;
+            }
+            // A body of several forms takes the fields of all of them, as far as their names go.
+            let body = resolve(body);
+            let forms = body["oneOf"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
+            let fields: serde_json::Map<String, Value> = forms
+                .iter()
+                .filter_map(|form| resolve(form)["properties"].as_object())
+                .flat_map(|fields| fields.iter().map(|(name, schema)| (name.clone(), schema.clone())))
+                .collect();
+            let answer = service.send(viewer, &path, json!({"made-up": 1})).await;
+            let names: BTreeSet<String> = fields.keys().cloned().collect();
+            assert_eq!((answer.status, expected_names(&answer)), (400, names), "{method} {path}");
+            for (field, schema) in &fields {
+                let Some(words) = schema["enum"].as_array() else { continue };
+                let answer = service.send(viewer, &path, json!({field: "made-up"})).await;
+                assert_eq!(answer.status, 400, "{method} {path} {field}");
+                // Words that are no type of their own are refused in a sentence.
+                let taken = expected_names(&answer);
+                let words: BTreeSet<String> =
+                    words.iter().map(|word| word.as_str().expect("a word").to_owned()).collect();
+                assert!(taken.is_empty() || taken == words, "{method} {path} {field}: {taken:?}");
+                walked += 1;
+            }
+            walked += 1;
+        }
+    }
+    assert!(walked >= 18, "{walked}");
+}
+
 #[test]
 fn the_check_sees_what_is_wrong() {
     let answer = |body: &str| Answer {

@@ -218,7 +218,8 @@ async fn a_store_that_talks_rubbish_is_not_believed_blindly() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_holds_neither_the_others_nor_more_threads_than_its_lane() {
-    let writes = LaneConfig { concurrent: 2, waiting: 1, max_wait_ms: 50, answer_within_ms: None };
+    let writes =
+        LaneConfig { concurrent: 2, waiting: 1, max_wait_ms: 50, answer_within_ms: None, rush: None };
     let config = ServiceConfig { writes, deadline_ms: 400, ..ServiceConfig::default() };
     let (service, faulty) = over_faulty_stores(config).await;
     let viewer = service.reader(20);

@@ -88,6 +88,7 @@ async fn bodies_that_are_deep_long_broken_or_of_another_kind_are_refused() {
         br#"{"posts": [1e300]}"#,
         br#"{"posts": [-1]}"#,
         br#"{"posts": ["99999999999999999999999"]}"#,
+        br#"[["1"]]"#,
     ] {
         let answer = service.ask("POST", "/v1/impressions", Some(1), body).await;
         let start = String::from_utf8_lossy(&body[..body.len().min(40)]);
@@ -101,6 +102,11 @@ async fn bodies_that_are_deep_long_broken_or_of_another_kind_are_refused() {
         let fields = [("authorization", field.as_str()), ("content-type", kind)];
         let answer = service.ask_with("POST", "/v1/impressions", &fields, br#"{"posts": ["1"]}"#).await;
         assert_eq!((answer.status, answer.code().as_str()), (415, "unsupported_media_type"), "{kind}");
+    }
+    for more in [("content-type", "application/json; charset=utf-16"), ("content-encoding", "gzip")] {
+        let fields = [("authorization", field.as_str()), more, ("content-type", "application/json")];
+        let answer = service.ask_with("POST", "/v1/impressions", &fields, br#"{"posts": ["1"]}"#).await;
+        assert_eq!((answer.status, answer.code().as_str()), (415, "unsupported_media_type"), "{more:?}");
     }
     let fields = [("authorization", field.as_str()), ("content-type", "Application/JSON; charset=utf-8")];
     let answer = service.ask_with("POST", "/v1/impressions", &fields, br#"{"posts": ["1"]}"#).await;
@@ -143,6 +149,45 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     );
     let answer = http::parse(&http::raw(service.address, request.as_bytes()).await.expect("an answer"));
     assert_eq!((answer.status, answer.code().as_str()), (408, "slow_body"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_says_that_it_is_too_long_is_not_asked_for() {
+    // It would be waited for until the test's own patience ends.
+    let config = ServiceConfig { body_timeout_ms: 600_000, ..ServiceConfig::default() };
+    let service = Service::with(Settings { config, ..Settings::default() }).await;
+    for expects in ["", "expect: 100-continue\r\n"] {
+        let request = format!(
+            "POST /v1/impressions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\n{expects}content-length: 99999999999\r\n\r\n",
+            service.token(1)
+        );
+        let answer = http::parse(&http::raw(service.address, request.as_bytes()).await.expect("an answer"));
+        assert_eq!((answer.status, answer.code().as_str()), (413, "body_too_large"), "{expects}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_parameter_is_said_by_its_name() {
+    let service = Service::start().await;
+    let viewer = service.reader(5);
+    let long = "9".repeat(3_000);
+    for (path, parameter) in [
+        ("timelines/following?count=", "count"),
+        ("timelines/following?count=1e3", "count"),
+        (&format!("timelines/following?count={long}"), "count"),
+        ("timelines/for_you?push_to_home=-1", "push_to_home"),
+        ("timelines/for_you?seen=1,x", "seen"),
+        ("timelines/for_you?country=US", "country"),
+        ("explain?post=x", "post"),
+        ("explain?post=1&request=x", "request"),
+    ] {
+        let answer = service.ask("GET", &format!("/v1/{path}"), Some(viewer), b"").await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_request"), "{path}");
+        let message = answer.json()["error"]["message"].as_str().expect("a sentence").to_owned();
+        assert!(message.starts_with(&format!("{parameter}: expected ")), "{path}: {message}");
+        assert!(message.len() <= 200, "what came is not given back whole: {message}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,6 +254,7 @@ async fn addresses_and_fields_that_are_no_text_are_refused() {
         ("PATCH /v1/timelines/following", "", 405),
         ("BREW /v1/timelines/following", "", 405),
         ("GET /v1/viewer", "authorization: Bearer x\r\n", 401),
+        ("GET /v1/viewer", "host: y\r\n", 400),
     ] {
         let request = format!(
             "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}authorization: Bearer {token}\r\n\r\n"

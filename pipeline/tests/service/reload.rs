@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use maskrank_pipeline::config::PipelineConfig;
@@ -79,12 +79,15 @@ async fn requests_under_way_see_one_configuration_or_the_other() {
     let reloader = reloader(&service, folder.path());
     let viewer = service.reader(20);
     let is_over = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
     let asking = tokio::spawn({
         let (service, is_over) = (Arc::clone(&service), Arc::clone(&is_over));
+        let answered = Arc::clone(&answered);
         async move {
             let mut lengths = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
                 lengths.push(length(&service, viewer).await);
+                answered.fetch_add(1, Ordering::Relaxed);
             }
             lengths
         }
@@ -97,8 +100,12 @@ async fn requests_under_way_see_one_configuration_or_the_other() {
             "reply: 1.0",
             "viewer: {rate: 1000, burst: 1000}",
         );
+        let before = answered.load(Ordering::Relaxed);
         reloader.reload(&service.app).expect("taken");
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        // At least one request ends under each, however busy the machine is.
+        while answered.load(Ordering::Relaxed) == before && !asking.is_finished() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
     is_over.store(true, Ordering::Relaxed);
     let lengths = asking.await.expect("no request failed");

@@ -46,6 +46,10 @@ async fn a_post_is_its_sender_s_and_reaches_followers() {
         (&["rust".to_owned()][..], &["https://example.org/a".to_owned()][..])
     );
     assert_eq!((post.conversation, post.language.as_str()), (post.id, "en"));
+    for text in ["a\u{0}b", "\u{1b}[31m", "\u{85}"] {
+        let refused = service.send(author, "/v1/posts", json!({"text": text})).await;
+        assert_eq!(refused.code(), "invalid_request", "{text:?}: control characters are no text");
+    }
     let following = service.timeline(reader, "following").await;
     assert!(
         posts(&following).iter().any(|shown| shown["id"] == added["id"]),
@@ -197,7 +201,7 @@ async fn impressions_and_dismissals_are_the_viewer_s_own() {
     service.post(viewer, "/v1/dismissals", json!({"module": "who-to-follow"})).await;
     assert_eq!(service.stores().feedback.dismissals(UserId(viewer), Millis(0)).len(), 1);
     assert!(service.stores().feedback.dismissals(UserId(other), Millis(0)).is_empty());
-    for module in ["", "Who To Follow", "x/y", &"x".repeat(61)] {
+    for module in ["", "Who To Follow", "x/y", "made-up", &"x".repeat(61)] {
         assert_eq!(
             service.send(viewer, "/v1/dismissals", json!({"module": module})).await.status,
             400,

@@ -12,9 +12,7 @@ use super::super::problem::Problem;
 use super::{Recorded, account};
 use crate::domain::stores::Stores;
 use crate::domain::{Dismissal, Feedback, FeedbackKind, PostId, UserId};
-
-/// Longest name of a module.
-const MAX_MODULE: usize = 60;
+use crate::mixing::PeopleKind;
 
 /// What the viewer says: with the token of an action that came with a timeline, or in its own words, that they ask to see
 /// fewer posts that reach them through an account in this way. With `undo`, that they take it back.
@@ -86,10 +84,9 @@ pub(in super::super) async fn record_dismissal(
     asker: Asker,
     Sent(Close { module }): Sent<Close>,
 ) -> Result<Json<Recorded>, Problem> {
-    let is_name = (1..=MAX_MODULE).contains(&module.len())
-        && module.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'-' || letter == b'_');
-    if !is_name {
-        return Err(Problem::invalid("module: expected a module's name, such as who-to-follow"));
+    let names = [PeopleKind::Follow.name(), PeopleKind::Subscribe.name()];
+    if !names.contains(&module.as_str()) {
+        return Err(Problem::invalid(format!("module: expected {}", names.join(" or "))));
     }
     let (viewer, at) = (asker.viewer, app.clock.now());
     app.store(move |stores| Ok(stores.feedback.record_dismissal(Dismissal { viewer, module, at })?)).await?;

@@ -55,6 +55,11 @@ impl NewPost {
             let message = format!("the text has {letters} characters, expected at most {MAX_TEXT}");
             return Err(Problem::invalid(message));
         }
+        let is_odd = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
+        if let Some(letter) = self.text.chars().find(|&letter| is_odd(letter)) {
+            let letter = u32::from(letter);
+            return Err(Problem::invalid(format!("the text has the control character U+{letter:04X}")));
+        }
         let is_blank = self.text.trim().is_empty() && self.media == Media::default();
         match self.repost_of {
             None if is_blank => Err(Problem::invalid("a post needs text or media")),

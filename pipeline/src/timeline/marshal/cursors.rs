@@ -60,7 +60,7 @@ pub(super) fn of(
     // Without entries the top cursor stands above the first index and the bottom cursor at it.
     let bottom_sort = initial - count as i64;
     let below = bottom_sort.saturating_sub(ROOM_BELOW);
-    let bottom = bottom_cursor(request.cursor, extent.as_ref());
+    let bottom = bottom_cursor(request.cursor, extent.as_ref(), request.timeline.is_chronological());
     // An older page on which nothing was even looked at: the timeline is read to its end.
     let is_end = extent.is_none() && request.page() == PageKind::Older;
     let bottom = bottom.filter(|_| !is_end).map(|cursor| entry(cursor, bottom_sort, below));
@@ -78,7 +78,7 @@ fn top_post(asked: Option<Cursor>, extent: Option<&Extent>) -> PostId {
 }
 
 /// A gap cursor in the place of the bottom one, where a page of newer posts does not reach down to what the client has.
-fn bottom_cursor(asked: Option<Cursor>, extent: Option<&Extent>) -> Option<Cursor> {
+fn bottom_cursor(asked: Option<Cursor>, extent: Option<&Extent>, is_chronological: bool) -> Option<Cursor> {
     let edge = match asked {
         Some(Cursor::Top { newest }) => Some(newest),
         Some(Cursor::Gap { oldest, .. }) => Some(oldest),
@@ -96,6 +96,8 @@ fn bottom_cursor(asked: Option<Cursor>, extent: Option<&Extent>) -> Option<Curso
         (None, Some(Cursor::Gap { oldest, .. } | Cursor::Bottom { oldest })) => {
             Some(Cursor::Bottom { oldest })
         }
+        // There was nothing: in a chronological timeline whatever comes is newer, for the top cursor alone to find.
+        (None, None) if is_chronological => Some(Cursor::Bottom { oldest: PostId(0) }),
         (None, None) => Some(Cursor::Bottom { oldest: PostId(u64::MAX) }),
     }
 }

@@ -5,6 +5,7 @@ mod feedback;
 mod golden;
 mod mixing;
 mod paging;
+mod random_readers;
 mod random_worlds;
 mod safety;
 

@@ -158,6 +158,30 @@ async fn a_gap_cursor_fills_exactly_the_gap() {
 }
 
 #[tokio::test]
+async fn what_comes_to_an_empty_timeline_is_found_by_the_top_cursor_alone() {
+    for (kind, author) in
+        [(TimelineKind::Following, 12), (TimelineKind::List(LIST), 12), (TimelineKind::Subscribed, 18)]
+    {
+        let world = world_of(plain(), 0, &[], Answer::Rows);
+        let empty = world.first(kind).await;
+        assert_eq!(ids(&empty), [], "{kind}");
+        world.clock.advance(Duration::from_secs(60));
+        let mut new = post(author, 0);
+        new.id = PostId::at(crate::testing::NOW + Duration::from_secs(30));
+        new.created_at = new.id.made_at();
+        new.conversation = new.id;
+        new.exclusive_author = (author == 18).then_some(new.author);
+        world.stores.add(&new, 0);
+        let mut found = Vec::new();
+        for cursor in [CursorKind::Bottom, CursorKind::Top] {
+            let Some(cursor) = empty.cursor(cursor) else { continue };
+            found.push(ids(&world.get(TimelineRequest::new(kind, VIEWER).at(cursor)).await));
+        }
+        assert_eq!(found, [vec![], vec![new.id]], "{kind}: older posts, newer posts");
+    }
+}
+
+#[tokio::test]
 async fn forged_foreign_and_cut_cursors_are_refused() {
     let world = world();
     let page = world.first(TimelineKind::Following).await;

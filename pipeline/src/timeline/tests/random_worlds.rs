@@ -22,21 +22,25 @@ enum Form {
 
 /// A post to be written: by whom, and of which of those before it, counted around.
 #[derive(Clone, Copy, Debug)]
-struct Draft {
+pub(super) struct Draft {
     author: u64,
     form: Form,
     of: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Event {
+pub(super) enum Event {
     Write(Draft),
     Delete(usize),
+    /// A post becomes a newer version of itself.
+    Edit(usize),
     Wait(u64),
     Part(Relation, u64),
+    /// An account blocks the viewer.
+    Shut(u64),
 }
 
-fn draft() -> impl Strategy<Value = Draft> {
+pub(super) fn draft() -> impl Strategy<Value = Draft> {
     let form = prop_oneof![
         3 => Just(Form::Original),
         1 => Just(Form::Reply),
@@ -47,29 +51,32 @@ fn draft() -> impl Strategy<Value = Draft> {
     (10..22_u64, form, any::<usize>()).prop_map(|(author, form, of)| Draft { author, form, of })
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => draft().prop_map(Event::Write),
         4 => any::<usize>().prop_map(Event::Delete),
+        2 => any::<usize>().prop_map(Event::Edit),
         2 => (1..900_u64).prop_map(Event::Wait),
         1 => (10..20_u64).prop_map(|who| Event::Part(Relation::Block, who)),
         1 => (10..20_u64).prop_map(|who| Event::Part(Relation::Mute, who)),
+        1 => (10..20_u64).prop_map(Event::Shut),
     ]
 }
 
 /// A world, and what happened in it.
-struct Story {
-    world: World,
+pub(super) struct Story {
+    pub(super) world: World,
     /// Everything that was ever written.
-    written: Vec<Post>,
+    pub(super) written: Vec<Post>,
     /// Posts that others refer to.
     referred: BTreeSet<PostId>,
+    /// Posts that are gone, by themselves or for a newer version.
     deleted: BTreeSet<PostId>,
     parted: BTreeSet<UserId>,
 }
 
 impl Story {
-    fn begin(drafts: &[Draft]) -> Self {
+    pub(super) fn begin(drafts: &[Draft]) -> Self {
         let mut config = plain();
         // All of an author's posts count, also those in a row.
         config.fetch.in_network.max_consecutive_per_author = usize::MAX;
@@ -110,7 +117,25 @@ impl Story {
         self.written.last().map(|made| made.id).expect("just written")
     }
 
-    fn happen(&mut self, event: Event) {
+    fn edit(&mut self, which: usize) {
+        let old = self.written[which % self.written.len()].clone();
+        if old.is_repost() || self.deleted.contains(&old.id) {
+            return;
+        }
+        self.world.clock.advance(Duration::from_millis(10));
+        let at = self.world.clock.now();
+        let mut new = old.clone();
+        new.id = PostId(PostId::at(at).0 + self.written.len() as u64);
+        new.created_at = at;
+        if new.in_reply_to.is_none() {
+            new.conversation = new.id;
+        }
+        self.world.stores.edit(old.id, new.clone()).expect("edited");
+        self.deleted.insert(old.id);
+        self.written.push(new);
+    }
+
+    pub(super) fn happen(&mut self, event: Event) {
         match event {
             Event::Write(draft) => {
                 self.world.clock.advance(Duration::from_millis(10));
@@ -121,16 +146,21 @@ impl Story {
                 self.world.stores.delete(id).expect("deleted");
                 self.deleted.insert(id);
             }
+            Event::Edit(which) => self.edit(which),
             Event::Wait(seconds) => self.world.clock.advance(Duration::from_secs(seconds)),
             Event::Part(relation, who) => {
                 self.world.stores.set(relation, VIEWER, UserId(who), true).expect("set");
+                self.parted.insert(UserId(who));
+            }
+            Event::Shut(who) => {
+                self.world.stores.set(Relation::Block, UserId(who), VIEWER, true).expect("set");
                 self.parted.insert(UserId(who));
             }
         }
     }
 
     /// Whether a timeline is for this post: a plain one that nothing came of, by somebody of the timeline.
-    fn is_due(&self, kind: TimelineKind, post: &Post) -> bool {
+    pub(super) fn is_due(&self, kind: TimelineKind, post: &Post) -> bool {
         let is_plain = post.in_reply_to.is_none() && post.repost_of.is_none() && post.quotes.is_none();
         let is_of_timeline = match kind {
             TimelineKind::ForYou | TimelineKind::Following => (10..20).contains(&post.author.0),
@@ -145,7 +175,7 @@ impl Story {
     }
 
     /// What no page may show now.
-    fn check(&self, kind: TimelineKind, page: &Timeline) {
+    pub(super) fn check(&self, kind: TimelineKind, page: &Timeline) {
         for shown in posts(page) {
             assert!(!self.deleted.contains(&shown.id), "{kind}: {} was deleted", shown.id);
             assert!(!self.deleted.contains(&shown.post.id), "{kind}: {} shows a deleted post", shown.id);
@@ -228,7 +258,7 @@ async fn fill_gap(kind: TimelineKind, old: usize, new: usize, counts: [usize; 3]
     assert_eq!(shown, expected, "{kind}: neither more nor less, newest first");
 }
 
-fn block_on(future: impl Future<Output = ()>) {
+pub(super) fn block_on(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(future);
 }
