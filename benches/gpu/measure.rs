@@ -68,7 +68,7 @@ fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<
 /// A scorer whose answers to the golden case are right.
 fn right(case: &Case, precision: Precision, largest: usize) -> Result<Scorer, Failure> {
     let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
-    let scorer = builder.max_candidates(largest).max_in_flight(1).build()?;
+    let scorer = builder.max_candidates(largest.max(TRUTH_ROWS)).max_in_flight(1).build()?;
     let comparison = case.check(&scorer)?;
     match comparison.passed() {
         true => Ok(scorer),
@@ -236,6 +236,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
     let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        // Nothing of a precision is timed whose answers are wrong.
         let scorer = right(&case, precision, largest)?;
         let accuracy = accuracy.of(&case, &scorer)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;

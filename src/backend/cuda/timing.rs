@@ -11,9 +11,11 @@ use crate::plan::{Plan, Step as PlanStep};
 use crate::scores::Outputs;
 use crate::{Model, Precision, Result};
 
+use super::bucket;
 use super::driver::{DeviceMemory, Event, Graph, PinnedMemory, Stream};
 use super::executor::CudaExecutor;
-use super::lane::{self, CudaLane};
+use super::lane::CudaLane;
+use super::outputs::head_outputs;
 use super::program::{Feed, HeadCall, Launch, once};
 
 /// Launches of one kernel in a graph, so that the time of starting the graph is shared.
@@ -127,7 +129,7 @@ impl Timing {
         let one_to_one = launches.len() == self.plan.steps.len();
         let mut times = Vec::new();
         for (index, launch) in launches.iter().enumerate() {
-            let step = lane::step(&self.executor, launch)?;
+            let step = bucket::step(&self.executor, launch)?;
             let steps: Vec<_> = (0..COPIES).map(|_| step).collect();
             let graph = Graph::new(&self.executor.gpu, &steps)?;
             let seconds = self.sample(&graph, samples, COPIES as f64)?;
@@ -153,7 +155,7 @@ impl Timing {
     /// A device that fails.
     pub fn graph(&mut self, candidates: usize, samples: usize) -> Result<Vec<f64>> {
         let launches = self.launches(candidates);
-        let steps = launches.iter().map(|launch| lane::step(&self.executor, launch));
+        let steps = launches.iter().map(|launch| bucket::step(&self.executor, launch));
         let graph = Graph::new(&self.executor.gpu, &steps.collect::<Result<Vec<_>>>()?)?;
         self.sample(&graph, samples, 1.0)
     }
@@ -199,7 +201,7 @@ impl Timing {
     pub fn starts(&mut self, samples: usize) -> Result<Vec<StartTime>> {
         let launches = self.launches(1);
         let Some(last) = launches.last() else { return Ok(Vec::new()) };
-        let step = lane::step(&self.executor, last)?;
+        let step = bucket::step(&self.executor, last)?;
         let graph = |copies: usize| Graph::new(&self.executor.gpu, &vec![step; copies]);
         let (one, many) = (graph(1)?, graph(1 + COPIES)?);
         let (alone, together) = (self.sample(&one, samples, 1.0)?, self.sample(&many, samples, 1.0)?);
@@ -225,7 +227,7 @@ impl Timing {
     fn launches(&self, candidates: usize) -> Vec<Launch> {
         let program = &self.executor.program;
         let place = self.executor.place(&self.lane.memory);
-        let outputs = lane::head_outputs(program, place, 0, Outputs::default());
+        let outputs = head_outputs(program, place, 0, Outputs::default());
         let types = (FeatureType::F32, BinaryType::Numbers);
         let layout = Layout::new(types, (1, candidates), self.plan.widths, &self.executor.split);
         let feed = Feed::new(&layout, program.lane.inputs.at(place.lane), &(0..candidates), outputs.status);
