@@ -124,7 +124,7 @@ pub(crate) fn ceilings(extent: &Extent) -> Rows {
                     accuracy: None,
                 });
             }
-            for start in timing.starts(200)? {
+            for start in timing.starts(4 * extent.samples)? {
                 rows.push(Row {
                     device: device.clone(),
                     op: start.name.to_owned(),
@@ -183,6 +183,7 @@ impl Accuracy {
         Ok(Self { inputs, truth })
     }
 
+    /// Of a scorer whose answers are right.
     fn of(&self, case: &Case, scorer: &Scorer) -> Result<[f64; 3], Failure> {
         let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
         let quality = Quality::measure(scorer, &self.inputs, &weights, &self.truth)?;
