@@ -169,6 +169,17 @@ impl Aggregates {
     pub(super) fn forget(&self, gone: &[PostId]) {
         gone.iter().for_each(|post| _ = self.posts.remove(&post.0));
     }
+
+    /// Forgets the counts of posts that are over.
+    pub(super) fn forget_posts(&self, is_over: impl Fn(u64) -> bool) {
+        self.posts.for_each_shard(|shard| shard.retain(|post, _| !is_over(*post)));
+    }
+
+    /// Number of posts that have counts.
+    #[cfg(test)]
+    pub(super) fn posts(&self) -> usize {
+        self.posts.len()
+    }
 }
 
 /// Shows the rows of a tally that is there.

@@ -1,11 +1,10 @@
 //! Who of the viewer's network stands behind the author and the post.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::component;
 use crate::domain::stores::{Relation, SocialGraph};
-use crate::domain::{Candidate, Query, UserId};
+use crate::domain::{Candidate, IdMap, Query, UserId};
 use crate::engine::Failure;
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
 
@@ -57,13 +56,43 @@ const BINARY: [&str; 16] = [
 /// Followed accounts whose own follows are counted: the strongest ties.
 pub(crate) const MAX_STEPS: usize = 300;
 
-/// How many of the viewer's strongest followed accounts follow each account, and the sum and maximum of their ties.
-pub(crate) fn second_degree(graph: &dyn SocialGraph, query: &Query) -> HashMap<UserId, (f32, f32, f32)> {
-    let mut reached = HashMap::<UserId, (f32, f32, f32)>::new();
+/// How many of the viewer's strongest followed accounts follow an account, and the sum and maximum of their ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Reached {
+    pub(crate) count: f32,
+    pub(crate) ties: f32,
+    pub(crate) most: f32,
+}
+
+impl Reached {
+    fn add(&mut self, tie: f32) {
+        *self = Self { count: self.count + 1.0, ties: self.ties + tie, most: self.most.max(tie) };
+    }
+}
+
+/// Every account that the viewer's strongest followed accounts follow.
+pub(crate) fn second_degree(graph: &dyn SocialGraph, query: &Query) -> IdMap<UserId, Reached> {
+    let mut reached = IdMap::<UserId, Reached>::default();
     for (followed, tie) in strongest_followed(query, MAX_STEPS) {
         for user in graph.targets(Relation::Follow, followed).iter() {
-            let entry = reached.entry(user).or_default();
-            *entry = (entry.0 + 1.0, entry.1 + tie, entry.2.max(tie));
+            reached.entry(user).or_default().add(tie);
+        }
+    }
+    reached
+}
+
+/// The same for some accounts alone.
+fn second_degree_of(
+    graph: &dyn SocialGraph,
+    query: &Query,
+    accounts: impl Iterator<Item = UserId>,
+) -> IdMap<UserId, Reached> {
+    let mut reached: IdMap<UserId, Reached> = accounts.map(|user| (user, Reached::default())).collect();
+    for (followed, tie) in strongest_followed(query, MAX_STEPS) {
+        for user in graph.targets(Relation::Follow, followed).iter() {
+            if let Some(entry) = reached.get_mut(&user) {
+                entry.add(tie);
+            }
         }
     }
     reached
@@ -98,13 +127,14 @@ impl FeatureFamily for TwoHopFeatures {
     }
 
     fn fill(&self, query: &Query, candidates: &[Candidate], rows: &mut Rows<'_>) -> Result<(), Failure> {
-        let reached = second_degree(&*self.graph, query);
+        let people = candidates.iter().flat_map(|one| [one.author_id, one.original_author_id()]);
+        let reached = second_degree_of(&*self.graph, query, people);
         let following = query.facts.following.get().map_or(0, |set| set.len()) as f32;
         let followers = self.graph.sources(Relation::Follow, query.viewer);
         for (index, candidate) in candidates.iter().enumerate() {
             let author = candidate.original_author_id();
-            let (count, sum, max) = reached.get(&author).copied().unwrap_or_default();
-            let poster = reached.get(&candidate.author_id).map_or(0.0, |entry| entry.0);
+            let Reached { count, ties: sum, most: max } = reached.get(&author).copied().unwrap_or_default();
+            let poster = reached.get(&candidate.author_id).map_or(0.0, |entry| entry.count);
             let proof = candidate.social_proof.get();
             let likers = proof.map_or(&[][..], |proof| &proof.liked_by);
             let reposters = proof.map_or(&[][..], |proof| &proof.reposted_by);

@@ -11,6 +11,7 @@
 //! are folded ([`folded`]) when there are many.
 
 mod folded;
+mod said;
 mod tables;
 
 use std::collections::VecDeque;
@@ -63,6 +64,8 @@ pub(super) enum Write {
     WithdrawDismissal(Dismissal),
     /// A viewer's history grew, and older entries fell out of its limits.
     History { viewer: UserId, sequence: u64, entry: history::Entry, dropped: Vec<u64> },
+    /// What has outlived its retention is freed, in memory and on disk.
+    Sweep,
     /// Nothing changes: whoever waits for this waits for everything before it.
     Flush,
 }
@@ -84,6 +87,7 @@ impl Write {
             Self::WithdrawFeedback(_) => ("feedback", "withdraw feedback"),
             Self::WithdrawDismissal(_) => ("feedback", "withdraw dismissal"),
             Self::History { .. } => ("history", "record"),
+            Self::Sweep => ("stores", "sweep"),
             Self::Flush => ("history", "flush"),
         }
     }
@@ -247,6 +251,11 @@ impl Worker {
         let mut swept = Instant::now();
         loop {
             let (items, is_closed) = self.next_group();
+            let is_asked_to_sweep = items.iter().any(|item| matches!(item.write, Write::Sweep));
+            if is_asked_to_sweep || swept.elapsed() >= self.memory.options.sweep_interval {
+                swept = Instant::now();
+                self.sweep();
+            }
             if !items.is_empty() {
                 let begun = Instant::now();
                 self.commit(items);
@@ -265,14 +274,14 @@ impl Worker {
                     self.tables = None;
                 }
             }
-            if swept.elapsed() >= self.memory.options.sweep_interval {
-                swept = Instant::now();
-                let memory = Arc::clone(&self.memory);
-                let gone = memory.sweep();
-                // What a crash or a full disk leaves undeleted here is swept again after the next start.
-                _ = self.working_tables().and_then(|tables| tables.sweep(&gone, &memory));
-            }
         }
+    }
+
+    fn sweep(&mut self) {
+        let memory = Arc::clone(&self.memory);
+        let swept = memory.sweep();
+        // What a crash or a full disk leaves undeleted here is swept again after the next start.
+        _ = self.working_tables().and_then(|tables| tables.sweep(&swept, &memory));
     }
 
     /// Waits for the next group: at once when somebody waits, after the delay when only deferred writes are there.

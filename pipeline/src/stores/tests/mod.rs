@@ -1,6 +1,7 @@
 //! Tests of the embedded stores through their traits.
 
 mod behaviour;
+mod bounds;
 mod concurrency;
 mod folding;
 mod history;
