@@ -6,8 +6,7 @@
 
 use super::shards::{ShardedMap, ShardedSlots};
 use crate::domain::{
-    Cell, Decayed, Engagement, EngagementKind, EventTraits, EventWeight, PostId, Row, RowKey, Tally,
-    TallyKind, cuts_of,
+    Cell, Decayed, Engagement, EngagementKind, EventTraits, EventWeight, PostId, Row, Tally, TallyKind,
 };
 
 /// What one person did, in one way, with posts of one author that are alike.
@@ -61,9 +60,7 @@ impl Aggregates {
     ) {
         let (kind, at) = (engagement.kind, engagement.at);
         let event = EventWeight::at(at);
-        let add = |tally: &mut Tally, of: TallyKind| {
-            cuts_of(of, traits, at, |cut, code| tally.add(RowKey::new(cut, code, kind), &event));
-        };
+        let add = |tally: &mut Tally, of: TallyKind| tally.count(of, kind, traits, at, &event);
         self.given.update(slots.user, |rows| {
             let empty = GivenRow {
                 author: slots.author,

@@ -372,6 +372,14 @@ mod tests {
                     prop_assert_eq!(graph.of_user(user, id as u32, since, limit), of_user.collect::<Vec<_>>());
                     prop_assert_eq!(graph.of_post(PostId(id), since, limit), of_post.collect::<Vec<_>>());
                 }
+                // Some posts at once, one of them twice, show what each of them shows alone.
+                let posts = [3, 0, 4, 3].map(PostId);
+                let mut shown = Vec::new();
+                graph.visit_posts(&posts, since, limit, &mut |place, user, kind| shown.push((place, user, kind)));
+                let alone = posts.iter().enumerate().flat_map(|(place, post)| {
+                    graph.of_post(*post, since, limit).into_iter().map(move |edge| (place, edge.user, edge.kind))
+                });
+                prop_assert_eq!(shown, alone.collect::<Vec<_>>());
             }
         }
     }

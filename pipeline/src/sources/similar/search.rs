@@ -120,3 +120,67 @@ impl<'a> Search<'a> {
         self.sums.resize(self.posts.len(), 0.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ops::ControlFlow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::UserId;
+
+    /// Shares of posts by community.
+    struct Index(BTreeMap<u32, BTreeMap<u64, f32>>);
+
+    impl RetrievalIndex for Index {
+        fn visit_posts(&self, community: u32, since: Millis, visit: &mut dyn FnMut(PostId, f32)) {
+            let posts = self.0.get(&community).into_iter().flatten();
+            let recent = posts.rev().filter(|(post, _)| **post >= since.0 as u64);
+            recent.for_each(|(post, share)| visit(PostId(*post), *share));
+        }
+
+        fn people(&self, _community: u32, _limit: usize) -> Vec<UserId> {
+            Vec::new()
+        }
+
+        fn visit_popular_videos(&self, _visit: &mut dyn FnMut(PostId, f64) -> ControlFlow<()>) {}
+    }
+
+    proptest! {
+        #[test]
+        fn queries_of_one_request_do_not_disturb_each_other(
+            shares in prop::collection::btree_map(0..6_u32, prop::collection::btree_map(0..40_u64, 0.01_f32..1.0, 0..30), 0..6),
+            queries in prop::collection::vec((prop::collection::vec((0..7_u32, 0.1_f32..3.0), 0..5), 0.0_f32..0.8, 0..20_usize), 1..8),
+            max_communities in 1..6_usize,
+            max_posts_per_community in 1..40_usize,
+        ) {
+            let (index, now) = (Index(shares), Millis(5));
+            let config = CommunitySearchConfig { max_communities, max_posts_per_community, max_age_ms: 0 };
+            let mut search = Search::new(&index, &config, now);
+            for (entries, least, limit) in queries {
+                let query = SparseEmbedding::new(entries);
+                // The plain way: every post's products in the order of the communities.
+                let mut communities = query.entries().to_vec();
+                communities.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                communities.truncate(max_communities);
+                let mut sums = BTreeMap::<u64, f32>::new();
+                for (community, strength) in communities {
+                    let mut posts: Vec<(u64, f32)> = index.0.get(&community).into_iter().flatten()
+                        .map(|(post, share)| (*post, *share)).filter(|(post, _)| *post >= 5).collect();
+                    posts.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+                    posts.truncate(max_posts_per_community);
+                    for (post, share) in posts {
+                        *sums.entry(post).or_default() += strength / query.norm() * share;
+                    }
+                }
+                let mut expected: Vec<(PostId, f32)> =
+                    sums.into_iter().filter(|(_, sum)| *sum >= least).map(|(post, sum)| (PostId(post), sum)).collect();
+                expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+                expected.truncate(limit);
+                prop_assert_eq!(search.nearest(&query, least, limit), expected);
+            }
+        }
+    }
+}

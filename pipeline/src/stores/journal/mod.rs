@@ -15,6 +15,7 @@ mod said;
 mod tables;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -140,11 +141,12 @@ impl Journal {
         let failed = |operation: &'static str| {
             move |problem: String| StoreError::Failed { store: "journal", operation, problem }
         };
-        let tables = Tables::open(path).map_err(failed("open"))?;
-        tables.replay(&memory).map_err(failed("replay"))?;
+        // A damaged file is an error of the file's: the database below panics at some of them.
+        let tables = or_panic(|| Tables::open(path)).map_err(failed("open"))?;
+        or_panic(|| tables.replay(&memory)).map_err(failed("replay"))?;
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
         let path = path.map(Path::to_owned);
-        let unfolded = tables.unfolded().map_err(failed("open"))?;
+        let unfolded = or_panic(|| tables.unfolded()).map_err(failed("open"))?;
         let worker = Worker {
             tables: Some(tables),
             unfolded,
@@ -193,6 +195,15 @@ impl Journal {
         self.shared.wake.notify_one();
         Ok(())
     }
+}
+
+/// What `work` gives, or what it panicked with.
+fn or_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Err(format!("the file is damaged: {}", text.unwrap_or_else(|| "no reason was given".to_owned())))
+    })
 }
 
 fn refuse_deferred(queue: &Queue) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use redb::{
     backends::InMemoryBackend,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use super::folded::FOLDED;
 use super::said::{DISMISSALS, FEEDBACK, Said};
@@ -192,7 +192,13 @@ impl Tables {
                 memory.apply(Write::InsertPost(from_json(value)?));
             }
         });
-        each!(VERSIONS, "versions", |old, new| memory.versions.insert(old, new));
+        each!(VERSIONS, "versions", |old, new| {
+            // Chains of versions are followed to their end, so they must have one.
+            if new <= old {
+                return Err(serde_json::Error::custom(format!("version {new} is not newer")));
+            }
+            memory.versions.insert(old, new)
+        });
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
         let folded = folded::restore(&transaction, memory)?;
         each!(PLAIN_ENGAGEMENTS, "engagements", |key, value| {

@@ -5,6 +5,7 @@ mod bounds;
 mod concurrency;
 mod folding;
 mod history;
+mod hostile;
 mod replay;
 mod versions;
 
