@@ -10,9 +10,11 @@ use crate::plan::{Plan, Step as PlanStep};
 use crate::scores::Outputs;
 use crate::{Model, Precision, Result};
 
+use super::bucket;
 use super::driver::{DeviceMemory, Event, Graph, PinnedMemory, Stream};
 use super::executor::CudaExecutor;
-use super::lane::{self, CudaLane};
+use super::lane::CudaLane;
+use super::outputs::head_outputs;
 use super::program::{Feed, HeadCall, Launch, once};
 
 /// Launches of one kernel in a graph, so that the time of starting the graph is shared.
@@ -116,7 +118,7 @@ impl Timing {
         let one_to_one = launches.len() == self.plan.steps.len();
         let mut times = Vec::new();
         for (index, launch) in launches.iter().enumerate() {
-            let step = lane::step(&self.executor, launch)?;
+            let step = bucket::step(&self.executor, launch)?;
             let steps: Vec<_> = (0..COPIES).map(|_| step).collect();
             let graph = Graph::new(&self.executor.gpu, &steps)?;
             let seconds = self.sample(&graph, samples, COPIES as f64)?;
@@ -142,7 +144,7 @@ impl Timing {
     /// A device that fails.
     pub fn graph(&mut self, candidates: usize, samples: usize) -> Result<Vec<f64>> {
         let launches = self.launches(candidates);
-        let steps = launches.iter().map(|launch| lane::step(&self.executor, launch));
+        let steps = launches.iter().map(|launch| bucket::step(&self.executor, launch));
         let graph = Graph::new(&self.executor.gpu, &steps.collect::<Result<Vec<_>>>()?)?;
         self.sample(&graph, samples, 1.0)
     }
@@ -184,7 +186,7 @@ impl Timing {
     fn launches(&self, candidates: usize) -> Vec<Launch> {
         let program = &self.executor.program;
         let place = self.executor.place(&self.lane.memory);
-        let outputs = lane::head_outputs(program, place, 0, Outputs::default());
+        let outputs = head_outputs(program, place, 0, Outputs::default());
         let types = (FeatureType::F32, BinaryType::Numbers);
         let layout = Layout::new(types, (1, candidates), self.plan.widths, &self.executor.split);
         let feed = Feed::new(&layout, program.lane.inputs.at(place.lane), &(0..candidates), outputs.status);
