@@ -186,3 +186,38 @@ impl FeatureFamily for TwoHopFeatures {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Millis, RealGraphScores, RequestFacts};
+    use crate::testing::MemoryStores;
+
+    #[test]
+    fn paths_to_some_accounts_are_those_of_all_and_those_that_a_plain_count_finds() {
+        let stores = MemoryStores::with_users(1..30);
+        (2..9).for_each(|followed| stores.relate(Relation::Follow, 1, followed));
+        for (from, to) in (2..12).flat_map(|from| (2..30).map(move |to| (from, to))) {
+            if from != to && (from * to) % 3 != 1 {
+                stores.relate(Relation::Follow, from, to);
+            }
+        }
+        let mut query = Query::new(UserId(1), Millis(0), RequestFacts::default());
+        query.facts.following = stores.targets(Relation::Follow, UserId(1)).into();
+        let ties = RealGraphScores { by_user: [(UserId(3), 0.25), (UserId(7), 0.5)].into_iter().collect() };
+        query.facts.real_graph = Arc::new(ties).into();
+        let all = second_degree(&*stores, &query);
+        let some = second_degree_of(&*stores, &query, (5..35).map(UserId));
+        assert_eq!(some.len(), 30);
+        for user in (5..35).map(UserId) {
+            let via: Vec<UserId> =
+                (2..9).map(UserId).filter(|one| stores.has(Relation::Follow, *one, user)).collect();
+            // Halves and quarters add up without a rounding.
+            let ties = via.iter().map(|one| tie(&query, *one));
+            let plain =
+                Reached { count: via.len() as f32, ties: ties.clone().sum(), most: ties.fold(0.0, f32::max) };
+            assert_eq!(some[&user], plain, "user {user}");
+            assert_eq!(all.get(&user).copied().unwrap_or_default(), plain, "user {user}");
+        }
+    }
+}

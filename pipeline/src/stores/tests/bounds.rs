@@ -119,7 +119,16 @@ fn weeks_of_use_leave_what_the_limits_allow() {
     assert_eq!(rows(&journal, "history"), entries, "what memory forgot is gone from disk");
     // 70 days of 20 rows were written; what is left says next to nothing.
     assert!(rows(&journal, "feedback") <= (USERS - 1) * 64 + 64, "{} rows", rows(&journal, "feedback"));
-    assert_eq!(history(&open(&journal, &clock)), before);
+    let stores = open(&journal, &clock);
+    assert_eq!(history(&stores), before);
+    // Then nobody comes for as long as anything is kept.
+    clock.advance(Duration::from_millis(155 * DAY_MS as u64));
+    stores.sweep().expect("sweeps");
+    assert_eq!(stores.memory.history.len(), 0);
+    drop(stores);
+    for table in ["history", "feedback", "dismissals"] {
+        assert_eq!(rows(&journal, table), 0, "{table}");
+    }
 }
 
 #[test]
