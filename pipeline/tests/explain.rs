@@ -56,10 +56,11 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
         (random >> 33) as usize % count
     };
     let (mut pairs, mut kinds) = (0, HashMap::<&str, usize>::new());
-    let mut removed_by = BTreeSet::new();
+    let (mut removed_by, mut asked) = (BTreeSet::new(), BTreeSet::new());
     while pairs < PAIRS {
         let viewer = UserId(1 + below(USERS as usize) as u64);
-        if stores.users.get(viewer).is_none_or(|user| user.is_withdrawn) {
+        // Each viewer once: a second request of the same number would be another one than the recorded.
+        if stores.users.get(viewer).is_none_or(|user| user.is_withdrawn) || !asked.insert(viewer) {
             continue;
         }
         // The engine's own account, first of the ranking alone, then of the whole product. The ranking's one trace is
