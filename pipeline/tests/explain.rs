@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use common::HashModel;
@@ -56,9 +56,11 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
         (random >> 33) as usize % count
     };
     let (mut pairs, mut kinds) = (0, HashMap::<&str, usize>::new());
+    let (mut removed_by, mut asked) = (BTreeSet::new(), BTreeSet::new());
     while pairs < PAIRS {
         let viewer = UserId(1 + below(USERS as usize) as u64);
-        if stores.users.get(viewer).is_none_or(|user| user.is_withdrawn) {
+        // Each viewer once: a second request of the same number would be another one than the recorded.
+        if stores.users.get(viewer).is_none_or(|user| user.is_withdrawn) || !asked.insert(viewer) {
             continue;
         }
         // The engine's own account, first of the ranking alone, then of the whole product. The ranking's one trace is
@@ -99,19 +101,28 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
         let is_shown = |id: &PostId| matches!(account[id], Account::Shown(_));
         let shown: Vec<PostId> = known.iter().copied().filter(is_shown).collect();
         for turn in 0..PAIRS_PER_VIEWER {
-            // Half of them any post, a quarter what the funnel met, a quarter what it showed.
+            // Nearly half of them any post, a quarter what the funnel met, a quarter what it showed, some that never were.
             let from = match turn % 4 {
                 1 if !known.is_empty() => &known,
                 3 if !shown.is_empty() => &shown,
                 _ => &all_posts,
             };
-            let id = from[below(from.len())];
+            let never_was = PostId(all_posts[below(all_posts.len())].0 ^ 1 << 21);
+            let is_real = turn != 20 || stores.posts.get(never_was).is_some();
+            let id = if is_real { from[below(from.len())] } else { never_was };
             let told = product.explain_served(viewer, 5, id).await.expect("was just served");
+            if !is_real {
+                assert_eq!(told.outcome, Fate::Unknown, "viewer {viewer} post {id}: {told}");
+                *kinds.entry("unknown").or_default() += 1;
+                pairs += 1;
+                continue;
+            }
             let expected = account.get(&id);
             match (&told.outcome, expected) {
                 (Fate::Served { position, .. }, Some(Account::Shown(place))) => assert_eq!(position, place),
                 (Fate::Removed { component, rule, .. }, Some(Account::Removed(by, why))) => {
                     assert_eq!((component, rule), (by, why), "viewer {viewer} post {id}: {told}");
+                    removed_by.insert((*component, *rule));
                 }
                 (Fate::NotFound, None) => {
                     let found =
@@ -142,7 +153,11 @@ async fn a_thousand_explanations_name_what_the_engine_did() {
             pairs += 1;
         }
     }
-    for kind in ["served", "removed", "not found"] {
+    for kind in ["served", "removed", "not found", "unknown"] {
         assert!(kinds.get(kind).copied().unwrap_or(0) >= PAIRS / 50, "{kinds:?}");
     }
+    // Filters before and after scoring, and both ways of not being selected.
+    assert!(removed_by.len() >= 6, "{removed_by:?}");
+    let stranger = product.explain(UserId(USERS + 1), RequestFacts::default(), all_posts[0]).await;
+    assert!(matches!(stranger.outcome, Fate::NoTimeline { .. }), "{:?}", stranger.outcome);
 }

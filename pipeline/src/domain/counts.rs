@@ -111,6 +111,11 @@ impl Decayed {
         }
     }
 
+    /// Whether events can have added up to it: its sums are finite and not negative.
+    pub fn is_sound(&self) -> bool {
+        self.sums.iter().all(|sum| sum.is_finite() && *sum >= 0.0)
+    }
+
     /// How many events there ever were.
     pub fn total(&self) -> u32 {
         self.total

@@ -32,6 +32,18 @@ impl SparseEmbedding {
         Self { entries: entries.into(), norm }
     }
 
+    /// An embedding of entries that usually are in order and clean already, as a store keeps them: then they are copied
+    /// once; else as [`SparseEmbedding::new`].
+    pub fn of(entries: &[(u32, f32)]) -> Self {
+        let is_clean = entries.iter().all(|(_, strength)| strength.is_finite() && *strength > 0.0)
+            && entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        if !is_clean {
+            return Self::new(entries.to_vec());
+        }
+        let norm = entries.iter().map(|(_, strength)| strength * strength).sum::<f32>().sqrt();
+        Self { entries: entries.into(), norm }
+    }
+
     /// (community, strength), ascending by community.
     pub fn entries(&self) -> &[(u32, f32)] {
         &self.entries
@@ -86,5 +98,15 @@ mod tests {
     fn entries_are_sorted_merged_and_cleaned() {
         let dirty = SparseEmbedding::new(vec![(5, 1.0), (1, f32::NAN), (5, 2.0), (0, -1.0), (3, 1.0)]);
         assert_eq!(dirty.entries(), &[(3, 1.0), (5, 3.0)]);
+        for entries in [
+            &[(5, 1.0), (1, f32::NAN), (5, 2.0)][..],
+            &[(1, 1.0), (4, 0.5)],
+            &[(4, 1.0), (1, 0.5)],
+            &[(4, 1.0), (4, 0.5)],
+            &[(1, 0.0)],
+            &[],
+        ] {
+            assert_eq!(SparseEmbedding::of(entries), SparseEmbedding::new(entries.to_vec()), "{entries:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Candidate, Cursor, DenseEmbedding, Dismissal, Feature, Feedback, IdSet, Language, ListId, Millis,
+    Candidate, Cursor, DenseEmbedding, Dismissal, Feature, Feedback, IdMap, IdSet, Language, ListId, Millis,
     PageKind, PostId, SourceKind, SparseEmbedding, SuggestKind, Task, TimelineKind, User, UserId,
     ViewerSettings,
 };
@@ -122,7 +122,7 @@ pub struct CachedPost {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RealGraphScores {
     /// Score by account.
-    pub by_user: HashMap<UserId, f32>,
+    pub by_user: IdMap<UserId, f32>,
 }
 
 /// What the caller says with the request.

@@ -84,16 +84,62 @@ impl Tally {
         Self(rows)
     }
 
-    /// Counts an event.
+    /// Counts an event under a key.
     pub fn add(&mut self, key: RowKey, event: &EventWeight) {
+        self.add_all(&[key], event);
+    }
+
+    /// Counts an event under some keys, which ascend.
+    pub fn add_all(&mut self, keys: &[RowKey], event: &EventWeight) {
         let rows = &mut self.0;
-        let place = rows.partition_point(|row| row.key < key);
-        if rows.get(place).is_none_or(|row| row.key != key) {
-            // Most things never see another kind: room for an eighth more is enough.
-            rows.reserve_exact(1 + rows.len() / 8);
-            rows.insert(place, Row { key, count: Decayed::default() });
+        let mut from = 0;
+        let mut missing = 0;
+        for key in keys {
+            from += rows[from..].partition_point(|row| row.key < *key);
+            match rows.get_mut(from).filter(|row| row.key == *key) {
+                Some(row) => row.count.add(event),
+                None => missing += 1,
+            }
         }
-        rows[place].count.add(event);
+        if missing == 0 {
+            return;
+        }
+        // Most things never see another kind: room for an eighth more is enough.
+        rows.reserve_exact(missing + rows.len() / 8);
+        let mut first = Decayed::default();
+        first.add(event);
+        // From the back, so that each row is moved once, to where it stays.
+        let mut old = rows.len();
+        let mut place = old + missing;
+        rows.resize(place, Row { key: RowKey(0), count: first });
+        for key in keys.iter().rev() {
+            while old > 0 && rows[old - 1].key > *key {
+                (old, place) = (old - 1, place - 1);
+                rows[place] = rows[old];
+            }
+            if old == 0 || rows[old - 1].key != *key {
+                place -= 1;
+                rows[place] = Row { key: *key, count: first };
+            }
+        }
+    }
+
+    /// Counts an engagement under every cut of it that a thing of this kind has.
+    pub fn count(
+        &mut self,
+        of: TallyKind,
+        kind: EngagementKind,
+        traits: &EventTraits,
+        at: Millis,
+        event: &EventWeight,
+    ) {
+        let mut keys = [RowKey(0); MAX_CUTS];
+        let mut len = 0;
+        cuts_of(of, traits, at, |cut, code| {
+            keys[len] = RowKey::new(cut, code, kind);
+            len += 1;
+        });
+        self.add_all(&keys[..len], event);
     }
 
     /// All rows, ascending by key.
@@ -129,7 +175,10 @@ pub enum TallyKind {
     Country,
 }
 
-/// Shows every cut and code under which an event counts for a thing of a kind.
+/// Most cuts of one event.
+const MAX_CUTS: usize = 8;
+
+/// Shows every cut and code under which an event counts for a thing of a kind, in the order of their keys: at most eight.
 pub fn cuts_of(kind: TallyKind, traits: &EventTraits, at: Millis, mut show: impl FnMut(Cut, u16)) {
     let cell = traits.post.cell;
     let form = match cell.form() {
@@ -185,7 +234,53 @@ pub fn habit_code(habit: Habit) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::{Cell, PostTraits};
+
+    proptest! {
+        #[test]
+        fn events_count_once_under_each_key_wherever_it_falls(
+            events in prop::collection::vec(prop::collection::btree_set(0..40_u32, 0..9), 0..30),
+        ) {
+            let event = EventWeight::at(Millis(1_700_000_000_000));
+            let (mut tally, mut twin) = (Tally::default(), BTreeMap::<RowKey, Decayed>::new());
+            for keys in events {
+                let keys: Vec<RowKey> = keys.into_iter().map(RowKey).collect();
+                tally.add_all(&keys, &event);
+                keys.iter().for_each(|key| twin.entry(*key).or_default().add(&event));
+                let expected: Vec<Row> = twin.iter().map(|(key, count)| Row { key: *key, count: *count }).collect();
+                prop_assert_eq!(tally.rows(), expected.as_slice());
+            }
+        }
+    }
+
+    #[test]
+    fn cuts_of_any_event_are_few_and_in_the_order_of_their_keys() {
+        let kinds = [
+            TallyKind::Author,
+            TallyKind::Engager,
+            TallyKind::Post,
+            TallyKind::Topic,
+            TallyKind::Community,
+            TallyKind::Language,
+            TallyKind::Country,
+        ];
+        for cell in (0..=u8::MAX).map(Cell::from_code) {
+            let post = PostTraits { cell, topic: 3, language: 4 };
+            let traits = EventTraits { post, follows: true, habit: Habit::Heavy, country: 9 };
+            for kind in kinds {
+                let mut keys = Vec::new();
+                cuts_of(kind, &traits, Millis(1_700_000_000_000), |cut, code| {
+                    keys.push(RowKey::new(cut, code, EngagementKind::Favorite));
+                });
+                assert!(keys.len() <= MAX_CUTS && keys.is_sorted(), "{kind:?}: {keys:?}");
+            }
+        }
+    }
 
     #[test]
     fn rows_of_a_cut_lie_together_and_know_their_kinds() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::component::{phase_rows, rows};
 use super::query_stages::run_query_hydrators;
 use super::run::{Flow, Place};
-use super::stages::{run_decorators, run_filters, run_gates, run_hydrators, run_scorers};
+use super::stages::{run_decorators, run_filters, run_gates, run_hydrators, run_phase};
 use super::{
     AnyHydrator, AnyQueryHydrator, AnyScorer, ComponentRow, Decorator, FailOpen, Failure, Filter, Gate,
     PipelineCandidate, PipelineQuery, QualityFactor, Removed, Run, Scope, Source, StageKind, Status,
@@ -79,7 +79,8 @@ impl<Q: PipelineQuery, C: PipelineCandidate> CandidatePipeline<Q, C> {
         let phase = std::slice::from_ref(&self.post_filter_hydrators);
         let hydrated =
             run_hydrators(run, self.name, StageKind::PostFilterHydrator, phase, &query, filtered).await?;
-        let mut candidates = run_scorers(run, self.name, &self.scorers, &query, hydrated).await?;
+        let mut candidates =
+            run_phase(run, self.name, StageKind::Scorer, &self.scorers, &query, hydrated).await?;
         run_decorators(run, self.name, &self.decorators, &query, &mut candidates);
         Ok(Fetched { candidates, removed })
     }

@@ -16,6 +16,14 @@ impl Verdict {
     pub fn remove_if(broken: bool, rule: &'static str) -> Self {
         if broken { Self::Remove(rule) } else { Self::Keep }
     }
+
+    /// The rule by which it goes.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Keep => None,
+            Self::Remove(rule) => Some(rule),
+        }
+    }
 }
 
 /// Judges candidates. A plain function; it moves nothing, so it can neither lose nor double a candidate.

@@ -32,7 +32,7 @@ pub trait Hydrator<Q, C>: Component {
 /// Writes answers into candidates.
 type CandidateUpdate<C> = Box<dyn FnOnce(&mut [C]) + Send>;
 
-/// What a hydrator or scorer wants to change in the candidates.
+/// What a hydrator wants to change in the candidates.
 #[doc(hidden)]
 pub struct Updates<C> {
     /// For how many candidates it answered.

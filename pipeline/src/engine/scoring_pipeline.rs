@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::component::{phase_rows, rows};
 use super::run::{Flow, Place};
-use super::stages::{run_gates, run_hydrators, run_scorers, run_selectors};
+use super::stages::{run_gates, run_hydrators, run_phase, run_selectors};
 use super::{
     AnyHydrator, AnyScorer, ComponentRow, FailOpen, Failure, Gate, PipelineCandidate, PipelineQuery,
     QualityFactor, Run, Selector, StageKind, Status,
@@ -105,7 +105,7 @@ impl<Q: PipelineQuery, C: PipelineCandidate> ScoringPipeline<Q, C> {
         let scored = async {
             let stage = StageKind::ScoringHydrator;
             let hydrated = run_hydrators(run, self.name, stage, &self.hydrators, query, picked).await?;
-            run_scorers(run, self.name, &self.scorers, query, hydrated).await
+            run_phase(run, self.name, StageKind::Scorer, &self.scorers, query, hydrated).await
         };
         match scored.await {
             Ok(scored) => {

@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use super::hydrator::Updates;
 use super::run::{Flow, Place, Run};
 use super::{
-    AnyHydrator, AnyScorer, CandidatePipeline, Choice, Decorator, Failure, Filter, Gate, Mode,
-    PipelineCandidate, PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status, Verdict,
+    AnyHydrator, CandidatePipeline, Choice, Decorator, Failure, Filter, Gate, Mode, PipelineCandidate,
+    PipelineQuery, Removed, Selector, Served, SideEffect, StageKind, Status, Verdict,
 };
 
 /// One after the other; the first closed one is the failure.
@@ -87,7 +87,7 @@ pub(super) async fn run_candidate_pipelines<Q: PipelineQuery, C: PipelineCandida
     Ok(all)
 }
 
-/// Phases one after the other; the hydrators of a phase at once on the same candidates, joined in list order.
+/// Phases one after the other.
 pub(super) async fn run_hydrators<Q: PipelineQuery, C: PipelineCandidate>(
     run: &Run,
     pipeline: &'static str,
@@ -97,61 +97,41 @@ pub(super) async fn run_hydrators<Q: PipelineQuery, C: PipelineCandidate>(
     mut candidates: Vec<C>,
 ) -> Result<Vec<C>, Failure> {
     for phase in phases {
-        let shared = Arc::new(candidates);
-        let mut started = Vec::with_capacity(phase.len());
-        for hydrator in phase {
-            let place = Place { pipeline, stage, component: hydrator.name() };
-            if shared.is_empty() || !hydrator.is_enabled(query, &shared) {
-                run.note(place, Status::Disabled, Duration::ZERO, Flow::default());
-                continue;
-            }
-            let work = Arc::clone(hydrator).run(Arc::clone(query), Arc::clone(&shared));
-            started.push((hydrator, place, run.start(place, work)));
-        }
-        let mut answers = Vec::with_capacity(started.len());
-        for (hydrator, place, task) in started {
-            let (result, latency) = run.finish(task).await;
-            answers.push((hydrator, place, checked(place, result, shared.len())?, latency));
-        }
-        // Only a hydrator that is past its time can still hold the candidates; then they are copied.
-        candidates = Arc::unwrap_or_clone(shared);
-        for (hydrator, place, result, latency) in answers {
-            join(run, place, result, latency, &mut candidates, |candidate, failure| {
-                hydrator.fail(candidate, failure)
-            });
-        }
+        candidates = run_phase(run, pipeline, stage, phase, query, candidates).await?;
     }
     Ok(candidates)
 }
 
-/// All at once on the same candidates, joined in list order.
-pub(super) async fn run_scorers<Q: PipelineQuery, C: PipelineCandidate>(
+/// Hydrators, or scorers, all at once on the same candidates, joined in list order.
+pub(super) async fn run_phase<Q: PipelineQuery, C: PipelineCandidate, H: AnyHydrator<Q, C> + ?Sized>(
     run: &Run,
     pipeline: &'static str,
-    scorers: &[Arc<dyn AnyScorer<Q, C>>],
+    stage: StageKind,
+    phase: &[Arc<H>],
     query: &Arc<Q>,
     candidates: Vec<C>,
 ) -> Result<Vec<C>, Failure> {
     let shared = Arc::new(candidates);
-    let mut started = Vec::with_capacity(scorers.len());
-    for scorer in scorers {
-        let place = Place { pipeline, stage: StageKind::Scorer, component: scorer.name() };
-        if shared.is_empty() || !scorer.is_enabled(query, &shared) {
+    let mut started = Vec::with_capacity(phase.len());
+    for hydrator in phase {
+        let place = Place { pipeline, stage, component: hydrator.name() };
+        if shared.is_empty() || !hydrator.is_enabled(query, &shared) {
             run.note(place, Status::Disabled, Duration::ZERO, Flow::default());
             continue;
         }
-        let work = Arc::clone(scorer).run(Arc::clone(query), Arc::clone(&shared));
-        started.push((scorer, place, run.start(place, work)));
+        let work = Arc::clone(hydrator).run(Arc::clone(query), Arc::clone(&shared));
+        started.push((hydrator, place, run.start(place, work)));
     }
     let mut answers = Vec::with_capacity(started.len());
-    for (scorer, place, task) in started {
+    for (hydrator, place, task) in started {
         let (result, latency) = run.finish(task).await;
-        answers.push((scorer, place, checked(place, result, shared.len())?, latency));
+        answers.push((hydrator, place, checked(place, result, shared.len())?, latency));
     }
+    // Only a hydrator that is past its time can still hold the candidates; then they are copied.
     let mut candidates = Arc::unwrap_or_clone(shared);
-    for (scorer, place, result, latency) in answers {
+    for (hydrator, place, result, latency) in answers {
         join(run, place, result, latency, &mut candidates, |candidate, failure| {
-            scorer.fail(candidate, failure)
+            hydrator.fail(candidate, failure)
         });
     }
     Ok(candidates)
@@ -223,20 +203,18 @@ pub(super) fn run_filters<Q: PipelineQuery, C: PipelineCandidate>(
         });
         let verdicts = verdicts.inspect_err(|failure| run.note_failure(place, failure, latency, entered))?;
         run.inspection().show_verdicts(place.spot(), &candidates, &verdicts);
-        let mut kept = Vec::with_capacity(entered);
-        for (candidate, verdict) in candidates.into_iter().zip(verdicts) {
-            match verdict {
-                Verdict::Keep => kept.push(candidate),
-                Verdict::Remove(rule) => removed.push(Removed { candidate, stage, by: filter.name(), rule }),
-            }
-        }
-        run.note(
-            place,
-            Status::Done,
-            latency,
-            Flow { entered, kept: kept.len(), removed: entered - kept.len() },
-        );
-        candidates = kept;
+        // In place: most filters keep almost all, and a candidate is large.
+        let rules: Vec<_> = verdicts.iter().filter_map(Verdict::rule).collect();
+        let mut verdicts = verdicts.into_iter();
+        let gone = candidates.extract_if(.., |_| matches!(verdicts.next(), Some(Verdict::Remove(_))));
+        removed.extend(gone.zip(rules).map(|(candidate, rule)| Removed {
+            candidate,
+            stage,
+            by: filter.name(),
+            rule,
+        }));
+        let kept = candidates.len();
+        run.note(place, Status::Done, latency, Flow { entered, kept, removed: entered - kept });
     }
     Ok(candidates)
 }

@@ -121,9 +121,11 @@ impl Asked<'_> {
                     (None, None) if failed => Answered::Failed,
                     (None, None) => {
                         let wanted = self.wanted();
-                        let why = query
-                            .zip(wanted)
-                            .and_then(|(query, wanted)| pipeline.source.why_not(query, &wanted));
+                        let why = match (query, wanted) {
+                            (None, _) => Some("there was no ranking".to_owned()),
+                            (_, None) => Some("there is no such post".to_owned()),
+                            (Some(query), Some(wanted)) => pipeline.source.why_not(query, &wanted),
+                        };
                         Answered::PassedOver {
                             why: why.unwrap_or_else(|| "it is not among what it gives".to_owned()),
                         }

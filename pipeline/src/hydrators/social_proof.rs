@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use crate::component;
 use crate::domain::stores::{EngagementGraph, Relation, SocialGraph};
 use crate::domain::{
-    Candidate, EngagementKind, Feature, IdSet, Query, SocialProof, SourceKind, SuggestKind, UserId,
+    Candidate, EngagementKind, Feature, IdSet, PostId, Query, SocialProof, SourceKind, SuggestKind, TopicId,
+    UserId,
 };
 use crate::engine::{Failure, Hydrator};
 
@@ -35,18 +36,48 @@ impl Hydrator<Query, Candidate> for SocialProofs {
         query: &Query,
         candidates: &[Candidate],
     ) -> Result<Vec<Result<SocialProof, Failure>>, Failure> {
-        let following = query.facts.following.get_or(IdSet::default());
-        let proof = |candidate: &Candidate| {
-            let from_network =
-                matches!(candidate.first_source(), SourceKind::InNetwork | SourceKind::Backfill);
-            let is_near = candidate.author_id == query.viewer || following.contains(candidate.author_id);
-            if from_network && is_near {
-                SocialProof::default()
-            } else {
-                self.proof(query, &following, candidate)
+        // Asked once for the whole request: the store looks through its lists without copying them.
+        let network = Network::of(query);
+        let unproven: Vec<usize> =
+            (0..candidates.len()).filter(|place| needs_proof(query, &candidates[*place])).collect();
+        let posts: Vec<PostId> = unproven.iter().map(|place| candidates[*place].original_id()).collect();
+        let authors: Vec<UserId> =
+            unproven.iter().map(|place| candidates[*place].original_author_id()).collect();
+        let mut proofs: Vec<SocialProof> = unproven
+            .iter()
+            .map(|place| SocialProof { topic: topic(&candidates[*place]), ..SocialProof::default() })
+            .collect();
+        self.engagements.visit_posts(&posts, self.max_engagements, &mut |place, user, kind| {
+            if !network.has(user) || user == authors[place] {
+                return;
             }
-        };
-        Ok(candidates.iter().map(|candidate| Ok(proof(candidate))).collect())
+            let proof = &mut proofs[place];
+            let named = match kind {
+                EngagementKind::Favorite => &mut proof.liked_by,
+                EngagementKind::Repost => &mut proof.reposted_by,
+                EngagementKind::Reply => &mut proof.replied_by,
+                _ => return,
+            };
+            if named.len() < self.max_named && !named.contains(&user) {
+                named.push(user);
+            }
+        });
+        let mut different = authors.clone();
+        different.sort_unstable();
+        different.dedup();
+        // One more, in case that the author is among them.
+        let limit = self.max_named.saturating_add(1);
+        let followers = self.graph.sources_among(Relation::Follow, &different, &network.users, limit);
+        for (proof, author) in proofs.iter_mut().zip(authors) {
+            let followers = different.binary_search(&author).ok().and_then(|place| followers.get(place));
+            let others = followers.into_iter().flatten().copied().filter(|user| *user != author);
+            proof.followed_by = others.take(self.max_named).collect();
+        }
+        let mut found = vec![SocialProof::default(); candidates.len()];
+        for (place, proof) in unproven.into_iter().zip(proofs) {
+            found[place] = proof;
+        }
+        Ok(found.into_iter().map(Ok).collect())
     }
 
     fn apply(&self, candidate: &mut Candidate, found: Result<SocialProof, &Failure>) {
@@ -54,34 +85,51 @@ impl Hydrator<Query, Candidate> for SocialProofs {
     }
 }
 
-impl SocialProofs {
-    fn proof(&self, query: &Query, following: &IdSet<UserId>, candidate: &Candidate) -> SocialProof {
-        let author = candidate.original_author_id();
-        let counts = |user: UserId| user != author && following.contains(user) && !query.avoids(user);
-        // What is similar to the viewer's interests is shown for its topic.
-        let is_similar = candidate.suggest == SuggestKind::SimilarContent;
-        let topic = candidate.content().filter(|_| is_similar).and_then(|post| post.topic);
-        let mut proof = SocialProof { topic, ..SocialProof::default() };
-        for engagement in self.engagements.of_post(candidate.original_id(), self.max_engagements) {
-            let named = match engagement.kind {
-                EngagementKind::Favorite => &mut proof.liked_by,
-                EngagementKind::Repost => &mut proof.reposted_by,
-                EngagementKind::Reply => &mut proof.replied_by,
-                _ => continue,
-            };
-            if named.len() < self.max_named && counts(engagement.user) && !named.contains(&engagement.user) {
-                named.push(engagement.user);
-            }
+/// Posts of the network need no proof.
+fn needs_proof(query: &Query, candidate: &Candidate) -> bool {
+    let from_network = matches!(candidate.first_source(), SourceKind::InNetwork | SourceKind::Backfill);
+    let is_near = candidate.author_id == query.viewer || query.follows(candidate.author_id);
+    !(from_network && is_near)
+}
+
+/// What is similar to the viewer's interests is shown for its topic.
+fn topic(candidate: &Candidate) -> Option<TopicId> {
+    let is_similar = candidate.suggest == SuggestKind::SimilarContent;
+    candidate.content().filter(|_| is_similar).and_then(|post| post.topic)
+}
+
+/// Whom the viewer follows and does not avoid.
+struct Network {
+    users: IdSet<UserId>,
+    /// A bit for each low part of an id that occurs: most accounts that are asked about are strangers, and most
+    /// strangers are known by a clear bit.
+    low_parts: Box<[u64; LOW_PARTS / 64]>,
+}
+
+/// Values of the low part of an id: many times as many as an account usually follows.
+const LOW_PARTS: usize = 1 << 14;
+
+impl Network {
+    fn of(query: &Query) -> Self {
+        let following = query.facts.following.get();
+        let followed = following.into_iter().flat_map(IdSet::iter);
+        let users: IdSet<UserId> = followed.filter(|user| !query.avoids(*user)).collect();
+        let mut low_parts = Box::new([0; LOW_PARTS / 64]);
+        for user in users.iter() {
+            let (word, bit) = low_part(user);
+            low_parts[word] |= bit;
         }
-        let followers = self.graph.sources(Relation::Follow, author);
-        proof.followed_by =
-            common(following, &followers).filter(|&user| counts(user)).take(self.max_named).collect();
-        proof
+        Self { users, low_parts }
+    }
+
+    fn has(&self, user: UserId) -> bool {
+        let (word, bit) = low_part(user);
+        self.low_parts[word] & bit != 0 && self.users.contains(user)
     }
 }
 
-/// Ids in both sets, ascending; walks the smaller one.
-fn common<'a>(a: &'a IdSet<UserId>, b: &'a IdSet<UserId>) -> impl Iterator<Item = UserId> + 'a {
-    let (small, large) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    small.iter().filter(|&user| large.contains(user))
+/// Word and bit of an id's low part.
+fn low_part(user: UserId) -> (usize, u64) {
+    let part = user.0 as usize % LOW_PARTS;
+    (part / 64, 1 << (part % 64))
 }

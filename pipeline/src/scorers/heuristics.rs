@@ -8,7 +8,7 @@ use super::{FeedbackFading, diversity_factors};
 use crate::component;
 use crate::config::HeuristicsConfig;
 use crate::domain::{Candidate, Factor, Query};
-use crate::engine::{Failure, Scorer};
+use crate::engine::{Failure, Hydrator, Scorer};
 
 /// Multiplies the model's score with all factors at once; places among an author's posts go by the model's scores.
 /// Candidates out of the cache are multiplied like any other.
@@ -29,11 +29,13 @@ pub struct Rescored {
     factors: Vec<Factor>,
 }
 
+impl Scorer<Query, Candidate> for Heuristics {}
+
 #[async_trait]
-impl Scorer<Query, Candidate> for Heuristics {
+impl Hydrator<Query, Candidate> for Heuristics {
     type Output = Rescored;
 
-    async fn score(
+    async fn hydrate(
         &self,
         query: &Query,
         candidates: &[Candidate],

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::WeightedSum;
 use crate::component;
 use crate::domain::{Candidate, Feature, Millis, Query, ScorerClient, Task};
-use crate::engine::{Failure, Scorer};
+use crate::engine::{Failure, Hydrator, Scorer};
 use crate::features::{BatchPool, FeaturePlan};
 
 /// Computes the features that the model reads, asks it once for all candidates, and weighs its answer.
@@ -31,11 +31,13 @@ pub struct Scored {
     at: Millis,
 }
 
+impl Scorer<Query, Candidate> for Model {}
+
 #[async_trait]
-impl Scorer<Query, Candidate> for Model {
+impl Hydrator<Query, Candidate> for Model {
     type Output = Scored;
 
-    async fn score(
+    async fn hydrate(
         &self,
         query: &Query,
         candidates: &[Candidate],

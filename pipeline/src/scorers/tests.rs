@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Heuristics;
 use crate::config::HeuristicsConfig;
 use crate::domain::{AuthorFacts, Candidate, Feature, Feedback, FeedbackKind, Query, User, UserId};
-use crate::engine::{Failure, Scorer};
+use crate::engine::{Failure, Hydrator};
 use crate::testing::{NOW, VIEWER, candidate, hours, post, query, reply, stranger};
 
 async fn rescore(query: &Query, config: HeuristicsConfig, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     let scorer = Heuristics { config };
-    let scored = scorer.score(query, &candidates).await.expect("scored");
+    let scored = scorer.hydrate(query, &candidates).await.expect("scored");
     for (candidate, score) in candidates.iter_mut().zip(scored) {
         scorer.apply(candidate, score.map_err(|failure| panic!("{failure}")));
     }

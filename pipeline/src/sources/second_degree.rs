@@ -5,7 +5,6 @@
 //! wrote, follows the author of, engaged with or has seen goes, and so do posts that only their own author likes. The rest
 //! is ordered by that score plus the light ranker's.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::component;
 use crate::config::{LightRankerConfig, SecondDegreeConfig};
 use crate::domain::stores::{EngagementGraph, PostStore};
 use crate::domain::{
-    Candidate, Post, PostCounts, PostId, Query, SourceKind, SuggestKind, UserId, best_first,
+    Candidate, IdHashSet, IdMap, Post, PostCounts, PostId, Query, SourceKind, SuggestKind, UserId, best_first,
 };
 use crate::engine::{Failure, Scope, Source, scaled_limit};
 use crate::features::families::strongest_followed;
@@ -98,11 +97,11 @@ fn candidate(post: &Arc<Post>, counts: PostCounts) -> Candidate {
 
 impl SecondDegree {
     /// Every post that seeds engaged with.
-    fn proofs(&self, query: &Query) -> HashMap<PostId, Proof> {
+    fn proofs(&self, query: &Query) -> IdMap<PostId, Proof> {
         let oldest = PostId::at(query.now - Duration::from_millis(self.config.max_age_ms));
         let ties = query.facts.real_graph.get();
-        let mut proofs = HashMap::<PostId, Proof>::new();
-        let mut counted = HashSet::new();
+        let mut proofs = IdMap::<PostId, Proof>::default();
+        let mut counted = IdHashSet::default();
         for (seed, _) in strongest_followed(query, self.config.max_seeds) {
             if query.avoids(seed) {
                 continue;
@@ -132,7 +131,7 @@ impl SecondDegree {
         best
     }
 
-    fn own_engagements(&self, query: &Query) -> HashSet<PostId> {
+    fn own_engagements(&self, query: &Query) -> IdHashSet<PostId> {
         let own = self.engagements.of_user(query.viewer, usize::MAX);
         own.into_iter().map(|edge| edge.post).collect()
     }
@@ -141,7 +140,7 @@ impl SecondDegree {
     fn refusal(
         &self,
         query: &Query,
-        own: &HashSet<PostId>,
+        own: &IdHashSet<PostId>,
         post: &Post,
         proof: &Proof,
     ) -> Option<&'static str> {

@@ -114,7 +114,7 @@ async fn in_network_searches_the_strongest_ties_when_there_are_too_many() {
     let stores = MemoryStores::with_users([]);
     (10..20).for_each(|author| stores.add(&post(author, 10), 0));
     let mut query = query(&(10..20).collect::<Vec<_>>());
-    let ties = RealGraphScores { by_user: [(UserId(17), 0.9), (UserId(13), 0.4)].into() };
+    let ties = RealGraphScores { by_user: [(UserId(17), 0.9), (UserId(13), 0.4)].into_iter().collect() };
     query.facts.real_graph = Arc::new(ties).into();
     let config = InNetworkConfig { max_authors: 3, ..Default::default() };
     let candidates = fetch(&in_network(&stores, config), &query, 1.0).await;

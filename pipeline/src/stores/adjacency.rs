@@ -105,6 +105,14 @@ impl Adjacency {
         })
     }
 
+    /// The first `limit` of the numbers at the other ends that are also in `among`, which is ascending.
+    pub(super) fn common(&self, from: u32, among: &[u32], limit: usize) -> Vec<u32> {
+        self.deltas.with(&from, |delta| match delta {
+            None => in_both(self.base.list(from), among, limit),
+            Some(delta) => in_both(&merged(delta, self.base.list(from)), among, limit),
+        })
+    }
+
     /// Adds or removes an edge; whether that changed anything.
     pub(super) fn set(&self, from: u32, to: u32, holds: bool) -> bool {
         if self.has(from, to) == holds {
@@ -132,6 +140,30 @@ impl Adjacency {
         });
         true
     }
+}
+
+/// The first `limit` numbers of two ascending lists. Walks the shorter one and leaps through the longer one: lists of an
+/// account that everybody follows are a thousand times as long as those of whom a viewer follows.
+fn in_both(a: &[u32], b: &[u32], limit: usize) -> Vec<u32> {
+    let (short, mut long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let mut both = Vec::new();
+    for &item in short {
+        if both.len() == limit || long.is_empty() {
+            break;
+        }
+        let mut step = 1;
+        while long.get(step).is_some_and(|&other| other < item) {
+            step *= 2;
+        }
+        // What is wanted lies before `step`, and not before its half.
+        let start = step / 2;
+        let end = long.len().min(step + 1);
+        long = &long[start + long[start..end].partition_point(|&other| other < item)..];
+        if long.first() == Some(&item) {
+            both.push(item);
+        }
+    }
+    both
 }
 
 /// The list with its changes, ascending.
@@ -164,7 +196,9 @@ mod tests {
         fn an_adjacency_is_a_set_of_pairs(
             base in prop::collection::btree_set((0..6_u32, 0..200_u32), 0..300),
             changes in prop::collection::vec((0..8_u32, 0..200_u32, any::<bool>()), 0..400),
+            among in prop::collection::btree_set(0..220_u32, 0..150),
         ) {
+            let wanted: Vec<u32> = among.iter().copied().collect();
             let edges: Vec<_> = base.iter().rev().copied().collect();
             let adjacency = Adjacency::new(6, &edges);
             let mut twin = base;
@@ -175,7 +209,11 @@ mod tests {
             }
             for from in 0..8 {
                 let expected: BTreeSet<u32> = twin.range((from, 0)..=(from, u32::MAX)).map(|edge| edge.1).collect();
-                prop_assert_eq!(adjacency.list(from), expected.into_iter().collect::<Vec<_>>());
+                prop_assert_eq!(adjacency.list(from), expected.iter().copied().collect::<Vec<_>>());
+                for limit in [0, 1, 3, usize::MAX] {
+                    let first = expected.intersection(&among).take(limit).copied().collect::<Vec<_>>();
+                    prop_assert_eq!(adjacency.common(from, &wanted, limit), first, "from {} limit {}", from, limit);
+                }
             }
         }
     }

@@ -6,8 +6,7 @@
 
 use super::shards::{ShardedMap, ShardedSlots};
 use crate::domain::{
-    Cell, Decayed, Engagement, EngagementKind, EventTraits, EventWeight, PostId, Row, RowKey, Tally,
-    TallyKind, cuts_of,
+    Cell, Decayed, Engagement, EngagementKind, EventTraits, EventWeight, PostId, Row, Tally, TallyKind,
 };
 
 /// What one person did, in one way, with posts of one author that are alike.
@@ -61,9 +60,7 @@ impl Aggregates {
     ) {
         let (kind, at) = (engagement.kind, engagement.at);
         let event = EventWeight::at(at);
-        let add = |tally: &mut Tally, of: TallyKind| {
-            cuts_of(of, traits, at, |cut, code| tally.add(RowKey::new(cut, code, kind), &event));
-        };
+        let add = |tally: &mut Tally, of: TallyKind| tally.count(of, kind, traits, at, &event);
         self.given.update(slots.user, |rows| {
             let empty = GivenRow {
                 author: slots.author,
@@ -168,6 +165,17 @@ impl Aggregates {
     /// Forgets the counts of posts that are gone; what their authors and readers have of them stays.
     pub(super) fn forget(&self, gone: &[PostId]) {
         gone.iter().for_each(|post| _ = self.posts.remove(&post.0));
+    }
+
+    /// Forgets the counts of posts that are over.
+    pub(super) fn forget_posts(&self, is_over: impl Fn(u64) -> bool) {
+        self.posts.for_each_shard(|shard| shard.retain(|post, _| !is_over(*post)));
+    }
+
+    /// Number of posts that have counts.
+    #[cfg(test)]
+    pub(super) fn posts(&self) -> usize {
+        self.posts.len()
     }
 }
 

@@ -11,8 +11,8 @@ use crate::domain::stores::{
     RetrievalIndex, SocialGraph, StoreError, TallyKey, TieStrength, UserStore,
 };
 use crate::domain::{
-    DenseEmbedding, Engagement, IdSet, Millis, Post, PostCounts, PostId, RealGraphScores, Row,
-    SparseEmbedding, User, UserId, ViewerSettings,
+    DenseEmbedding, Engagement, EngagementKind, IdSet, Millis, Post, PostCounts, PostId, RealGraphScores,
+    Row, SparseEmbedding, User, UserId, ViewerSettings,
 };
 
 impl Embedded {
@@ -36,6 +36,36 @@ impl SocialGraph for Embedded {
     fn has(&self, relation: Relation, from: UserId, to: UserId) -> bool {
         let slots = self.memory.index.slot(from).zip(self.memory.index.slot(to));
         slots.is_some_and(|(from, to)| self.memory.edges(relation).targets.has(from, to))
+    }
+
+    fn sources_among(
+        &self,
+        relation: Relation,
+        users: &[UserId],
+        among: &IdSet<UserId>,
+        limit: usize,
+    ) -> Vec<Vec<UserId>> {
+        let index = &self.memory.index;
+        let mut among: Vec<u32> = among.iter().filter_map(|user| index.slot(user)).collect();
+        among.sort_unstable();
+        // Accounts that came later have slots in the order of their coming: then the first ones are not known to be the
+        // smallest ids.
+        let is_in_order = among.last().is_none_or(|slot| index.is_in_order(*slot));
+        let enough = if is_in_order { limit } else { usize::MAX };
+        let sources = &self.memory.edges(relation).sources;
+        index.with_ids(|id_of| {
+            let common = |user: &UserId| {
+                let Some(slot) = index.slot(*user) else { return Vec::new() };
+                let mut ids: Vec<UserId> =
+                    sources.common(slot, &among, enough).into_iter().map(id_of).collect();
+                if !is_in_order {
+                    ids.sort_unstable();
+                    ids.truncate(limit);
+                }
+                ids
+            };
+            users.iter().map(common).collect()
+        })
     }
 
     fn set(&self, relation: Relation, from: UserId, to: UserId, holds: bool) -> Result<(), StoreError> {
@@ -107,6 +137,15 @@ impl EngagementGraph for Embedded {
 
     fn of_post(&self, post: PostId, limit: usize) -> Vec<GraphEngagement> {
         self.memory.engagements.of_post(post, self.memory.graph_horizon(), limit)
+    }
+
+    fn visit_posts(
+        &self,
+        posts: &[PostId],
+        limit: usize,
+        visit: &mut dyn FnMut(usize, UserId, EngagementKind),
+    ) {
+        self.memory.engagements.visit_posts(posts, self.memory.graph_horizon(), limit, visit);
     }
 
     fn record(&self, engagements: &[Engagement]) -> Result<(), StoreError> {

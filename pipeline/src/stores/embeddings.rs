@@ -105,7 +105,7 @@ pub(super) fn strongest(entries: &[(u32, f32)]) -> Option<u32> {
 }
 
 fn sparse(entries: &[(u32, f32)]) -> Option<SparseEmbedding> {
-    let embedding = SparseEmbedding::new(entries.to_vec());
+    let embedding = SparseEmbedding::of(entries);
     (!embedding.entries().is_empty()).then_some(embedding)
 }
 

@@ -223,6 +223,33 @@ impl Engagements {
         edges.into_iter().map(seen).collect()
     }
 
+    /// Shows who engaged with each of some posts, with the post's position: at most `limit` of each, newest first.
+    pub(super) fn visit_posts(
+        &self,
+        posts: &[PostId],
+        since: Millis,
+        limit: usize,
+        visit: &mut dyn FnMut(usize, UserId, EngagementKind),
+    ) {
+        let segments = self.list();
+        let after = segments.partition_point(|segment| segment.start.saturating_add(SEGMENT_MS) <= since.0);
+        for (position, post) in posts.iter().enumerate() {
+            let mut left = limit;
+            for segment in segments[after..].iter().rev() {
+                if left == 0 {
+                    break;
+                }
+                segment.by_post.with(&post.0, |edges| {
+                    let edges = edges.map(Vec::as_slice).unwrap_or_default().iter().rev();
+                    for edge in edges.take_while(|edge| edge.at() >= since).take(left) {
+                        left -= 1;
+                        visit(position, UserId(edge.other), edge.kind());
+                    }
+                });
+            }
+        }
+    }
+
     /// What `look` adds of each segment that may have edges since a moment, the newest first, until there are `limit`.
     fn newest(&self, since: Millis, limit: usize, look: impl Fn(&Segment, &mut Vec<Edge>)) -> Vec<Edge> {
         let mut edges = Vec::new();
@@ -345,6 +372,14 @@ mod tests {
                     prop_assert_eq!(graph.of_user(user, id as u32, since, limit), of_user.collect::<Vec<_>>());
                     prop_assert_eq!(graph.of_post(PostId(id), since, limit), of_post.collect::<Vec<_>>());
                 }
+                // Some posts at once, one of them twice, show what each of them shows alone.
+                let posts = [3, 0, 4, 3].map(PostId);
+                let mut shown = Vec::new();
+                graph.visit_posts(&posts, since, limit, &mut |place, user, kind| shown.push((place, user, kind)));
+                let alone = posts.iter().enumerate().flat_map(|(place, post)| {
+                    graph.of_post(*post, since, limit).into_iter().map(move |edge| (place, edge.user, edge.kind))
+                });
+                prop_assert_eq!(shown, alone.collect::<Vec<_>>());
             }
         }
     }

@@ -6,6 +6,9 @@ use super::shards::ShardedMap;
 use crate::domain::stores::{FeedbackStore, StoreError};
 use crate::domain::{Dismissal, Feedback, Millis, UserId};
 
+/// Most feedback, and most dismissals, that are kept for a viewer: the newest.
+const MAX_SAID: usize = 1_000;
+
 /// Feedback and dismissals by viewer, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct FeedbackLog {
@@ -20,6 +23,16 @@ impl FeedbackLog {
 
     pub(super) fn add_dismissal(&self, dismissal: Dismissal) {
         self.dismissals.update(dismissal.viewer.0, |log| insert_by_time(log, dismissal, |entry| entry.at));
+    }
+
+    /// What a viewer gave and did not take back.
+    pub(super) fn feedback_of(&self, viewer: UserId) -> Vec<Feedback> {
+        self.feedback.get(&viewer.0).unwrap_or_default()
+    }
+
+    /// What a viewer closed and did not open again.
+    pub(super) fn dismissals_of(&self, viewer: UserId) -> Vec<Dismissal> {
+        self.dismissals.get(&viewer.0).unwrap_or_default()
     }
 
     /// Takes feedback back; whether there was any.
@@ -56,10 +69,13 @@ impl FeedbackLog {
     }
 }
 
-/// Behind everything that is not later.
+/// Behind everything that is not later; the oldest makes room.
 fn insert_by_time<T>(log: &mut Vec<T>, entry: T, at: impl Fn(&T) -> Millis) {
     let place = log.partition_point(|other| at(other) <= at(&entry));
     log.insert(place, entry);
+    if log.len() > MAX_SAID {
+        log.remove(0);
+    }
 }
 
 impl FeedbackStore for Embedded {

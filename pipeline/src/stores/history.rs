@@ -1,11 +1,11 @@
 //! What viewers were served, what they have seen and when they came.
 //!
-//! In memory at once, on disk with the next group. Every entry carries the sequence number under which it is on disk,
+//! Bounded twice: each viewer's logs by count, as they grow, and by age, also of viewers who never come back, when
+//! stores are swept. In memory at once, on disk with the next group. Every entry carries the sequence number under which it is on disk,
 //! so that what falls out of a limit here is deleted there, in the same group as the entry that pushed it out.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,18 @@ impl Log {
         dropped
     }
 
+    /// Drops the entries from before `horizon` and names them.
+    fn forget(&mut self, horizon: Millis, mut dropped: impl FnMut(u64)) {
+        let old = self.entries.partition_point(|(_, entry)| entry.at() < horizon);
+        for (sequence, entry) in self.entries.drain(..old) {
+            self.weight -= entry.weight();
+            dropped(sequence);
+        }
+        if self.entries.is_empty() {
+            self.entries.shrink_to_fit();
+        }
+    }
+
     fn newest_first(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().rev().map(|(_, entry)| entry)
     }
@@ -90,6 +102,21 @@ struct ViewerHistory {
     served: [Log; 4],
     seen: Log,
     visits: Log,
+}
+
+impl ViewerHistory {
+    fn is_empty(&self) -> bool {
+        self.served.iter().chain([&self.seen, &self.visits]).all(|log| log.entries.is_empty())
+    }
+}
+
+/// Before which moments history is forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HistoryHorizons {
+    /// Responses and visits.
+    pub(super) served: Millis,
+    /// Impressions.
+    pub(super) seen: Millis,
 }
 
 /// All viewers' history in memory.
@@ -112,6 +139,35 @@ impl History {
         self.place(viewer, sequence, entry, Millis(i64::MIN));
     }
 
+    /// Forgets what is over, of viewers who stay away too. Returns viewer and number of what went.
+    pub(super) fn sweep(&self, horizons: HistoryHorizons) -> Vec<(UserId, u64)> {
+        let mut gone = Vec::new();
+        self.viewers.for_each_shard(|shard| {
+            shard.retain(|viewer, history| {
+                let mut drop = |sequence| gone.push((UserId(*viewer), sequence));
+                let ViewerHistory { served, seen, visits } = history;
+                served.iter_mut().for_each(|log| log.forget(horizons.served, &mut drop));
+                visits.forget(horizons.served, &mut drop);
+                seen.forget(horizons.seen, &mut drop);
+                !history.is_empty()
+            });
+        });
+        gone
+    }
+
+    /// Number of entries.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let mut entries = 0;
+        self.viewers.for_each_shard(|shard| {
+            for history in shard.values() {
+                let logs = history.served.iter().chain([&history.seen, &history.visits]);
+                entries += logs.map(|log| log.entries.len()).sum::<usize>();
+            }
+        });
+        entries
+    }
+
     fn place(&self, viewer: UserId, sequence: u64, entry: Entry, seen_horizon: Millis) -> Vec<u64> {
         let forever = Millis(i64::MIN);
         self.viewers.update(viewer.0, |history| match &entry {
@@ -127,8 +183,7 @@ impl History {
 
 impl Embedded {
     fn record_history(&self, viewer: UserId, entry: Entry) -> Result<(), StoreError> {
-        let retention: Duration = self.memory.options.impression_retention;
-        let horizon = self.memory.clock.now() - retention;
+        let horizon = self.memory.history_horizons().seen;
         self.journal.check()?;
         let (sequence, dropped) = self.memory.history.add(viewer, entry.clone(), horizon);
         self.journal.defer(Write::History { viewer, sequence, entry, dropped })

@@ -9,7 +9,7 @@ use super::aggregates::{Aggregates, Slots};
 use super::embeddings::Embeddings;
 use super::engagements::{DEFAULT_MAX_EDGES, Engagements, GRAPH_WINDOW_MS};
 use super::feedback::FeedbackLog;
-use super::history::History;
+use super::history::{History, HistoryHorizons};
 use super::journal::Write;
 use super::lists::Lists;
 use super::posts::Posts;
@@ -28,6 +28,8 @@ use crate::domain::{
 pub struct StoreOptions {
     /// How long posts are kept. By default seven days.
     pub post_retention: Duration,
+    /// How long served responses and visits are kept. By default 30 days, after which no rule reads them.
+    pub history_retention: Duration,
     /// How long impressions are kept. By default two days.
     pub impression_retention: Duration,
     /// How long feedback and dismissals are kept. By default 154 days, after which no rule reads them.
@@ -48,6 +50,7 @@ impl Default for StoreOptions {
         let days = |days: u64| Duration::from_secs(days * 24 * 3600);
         Self {
             post_retention: days(7),
+            history_retention: days(30),
             impression_retention: days(2),
             feedback_retention: days(154),
             graph_edges: DEFAULT_MAX_EDGES,
@@ -114,6 +117,17 @@ impl Memory {
     /// Engagements from before this moment are not in the graph any more.
     pub(super) fn graph_horizon(&self) -> Millis {
         Millis(self.clock.now().0.saturating_sub(GRAPH_WINDOW_MS))
+    }
+
+    /// Before which moments history is forgotten.
+    pub(super) fn history_horizons(&self) -> HistoryHorizons {
+        let (now, options) = (self.clock.now(), &self.options);
+        HistoryHorizons { served: now - options.history_retention, seen: now - options.impression_retention }
+    }
+
+    /// Feedback and dismissals from before this moment are forgotten.
+    pub(super) fn feedback_horizon(&self) -> Millis {
+        self.clock.now() - self.options.feedback_retention
     }
 
     pub(super) fn edges(&self, relation: Relation) -> &Edges {
@@ -253,7 +267,7 @@ impl Memory {
             Write::WithdrawFeedback(feedback) => self.feedback.withdraw_feedback(&feedback),
             Write::WithdrawDismissal(dismissal) => self.feedback.withdraw_dismissal(&dismissal),
             // History is in memory before it is written.
-            Write::History { .. } | Write::Flush => true,
+            Write::History { .. } | Write::Sweep | Write::Flush => true,
         }
     }
 
@@ -266,18 +280,31 @@ impl Memory {
         self.posts.remove(id)
     }
 
-    /// Frees what has outlived its retention. Returns the posts that went.
-    pub(super) fn sweep(&self) -> Vec<PostId> {
-        let now = self.clock.now();
-        let gone = self.posts.sweep(self.post_horizon());
-        self.engagements.sweep(self.graph_horizon());
-        self.aggregates.forget(&gone);
-        self.community_posts.sweep(self.post_horizon());
-        self.popular_videos.forget(&gone);
-        self.embeddings.sweep(&gone);
+    /// Frees what has outlived its retention. Returns what is to be deleted on disk as well.
+    pub(super) fn sweep(&self) -> Swept {
         let horizon = self.post_horizon();
+        let posts = self.posts.sweep(horizon);
+        self.engagements.sweep(self.graph_horizon());
+        self.aggregates.forget(&posts);
+        self.community_posts.sweep(horizon);
+        self.popular_videos.forget(&posts);
+        self.embeddings.sweep(&posts);
+        // Engagements may also name posts that were deleted or never were: their ids tell their age.
+        let is_over = |post: u64| PostId(post).made_at() < horizon && !self.posts.contains(PostId(post));
+        self.aggregates.forget_posts(is_over);
+        self.embeddings.live.for_each_shard(|shard| shard.retain(|post, _| !is_over(*post)));
+        self.popular_videos.forget_posts(is_over);
         self.versions.for_each_shard(|shard| shard.retain(|old, _| PostId(*old).made_at() >= horizon));
-        self.feedback.sweep(now - self.options.feedback_retention);
-        gone
+        self.feedback.sweep(self.feedback_horizon());
+        Swept { posts, history: self.history.sweep(self.history_horizons()) }
     }
+}
+
+/// What a sweep freed.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    /// Posts that are over.
+    pub(super) posts: Vec<PostId>,
+    /// Viewers and numbers of their history's entries that are over.
+    pub(super) history: Vec<(UserId, u64)>,
 }

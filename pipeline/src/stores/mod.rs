@@ -111,8 +111,11 @@ impl Embedded {
         self.memory.engagements.len()
     }
 
-    /// Frees what has outlived its retention now, instead of at the next interval.
-    pub fn sweep(&self) {
-        self.memory.sweep();
+    /// Frees what has outlived its retention now, in memory and on disk, instead of at the next interval.
+    ///
+    /// # Errors
+    /// The stores are shut down.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        self.journal.commit(journal::Write::Sweep).map(drop)
     }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::RwLock;
 
-use super::shards::{IdMap, ShardedMap, read, write};
+use super::shards::{ShardedMap, read, write};
 use crate::domain::stores::popularity_weight;
-use crate::domain::{EngagementKind, Millis, PostId};
+use crate::domain::{EngagementKind, IdMap, Millis, PostId};
 
 /// Half-life of a video's popularity.
 const POPULARITY_HALF_LIFE_MS: f64 = 24.0 * 3_600_000.0;
@@ -135,6 +135,19 @@ impl PopularVideos {
                 ranking.order.remove(&(score.to_bits(), post.0));
             }
         }
+    }
+}
+
+impl PopularVideos {
+    /// Forgets videos that are over.
+    pub(super) fn forget_posts(&self, is_over: impl Fn(u64) -> bool) {
+        let gone: Vec<PostId> = read(&self.inner)
+            .scores
+            .keys()
+            .filter(|post| is_over(**post))
+            .map(|post| PostId(*post))
+            .collect();
+        self.forget(&gone);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::shards::{IdMap, read, write};
-use crate::domain::UserId;
+use super::shards::{read, write};
+use crate::domain::{IdMap, UserId};
 
 /// Slots of accounts: those that were loaded, in ascending order of their ids and without a lock, and those that came
 /// later. A slot is never taken back; ids that only occur in a reference get one too.
@@ -75,6 +75,11 @@ impl UserIndex {
             let later = || added.as_ref().and_then(|added| added.ids.get(slot - self.base.len()));
             UserId(self.base.get(slot).or_else(later).copied().unwrap_or_default())
         })
+    }
+
+    /// Whether slots below this one stand in the order of their ids: those that were loaded do.
+    pub(super) fn is_in_order(&self, slot: u32) -> bool {
+        (slot as usize) < self.base.len()
     }
 
     /// Number of slots.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use maskrank_pipeline::domain::{Cursor, PostId, RequestFacts, UserId};
 
 use crate::Outcome;
+use crate::client::ClientArguments;
 use crate::setup::{self, ModelArguments, World};
 
 #[derive(clap::Args)]
@@ -21,6 +22,8 @@ pub(crate) struct Arguments {
     world: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    client: ClientArguments,
     /// How many posts the timeline has
     #[arg(long, value_name = "N")]
     count: Option<usize>,
@@ -42,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         cursor: arguments.older_than.map(|oldest| Cursor::Bottom { oldest }),
         seen: arguments.seen.clone(),
         max_results: arguments.count,
-        ..RequestFacts::default()
+        ..arguments.client.facts()
     };
     let explained = timeline.home.for_you().explain(arguments.viewer, request, arguments.post);
     let explanation = setup::runtime()?.block_on(explained);

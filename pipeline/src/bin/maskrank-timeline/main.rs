@@ -4,6 +4,7 @@
 mod act;
 mod bench;
 mod bench_parts;
+mod client;
 mod components;
 mod explain;
 mod for_you;
@@ -22,11 +23,11 @@ use clap::{Parser, Subcommand};
 use maskrank_pipeline::domain::TimelineKind;
 use maskrank_pipeline::world::cli;
 
-/// Ranks timelines: candidates, hydration, filters, the Heavy Ranker, selection.
 /// Requests are many small allocations on many threads, which the system's allocator spends a seventh of the time on.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Ranks timelines: candidates, hydration, filters, the Heavy Ranker, selection.
 #[derive(Parser)]
 #[command(name = "maskrank-timeline", version, arg_required_else_help = true, max_term_width = 110)]
 struct Arguments {

@@ -1,15 +1,17 @@
 //! `records`: training records of the candidates that the model would be asked about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use maskrank_pipeline::domain::{ModelInputs, PostId, RequestColumns, RequestFacts, Task, UserId};
+use maskrank::records::Schema;
+use maskrank_pipeline::domain::{Candidate, ModelInputs, PostId, RequestColumns, Task, UserId};
 use maskrank_pipeline::features::{BINARY_SLOTS, CONTINUOUS_SLOTS, FeaturePlan, discrete};
 use maskrank_pipeline::world::training::{
     LabelledRequest, labels, request_columns_text, write_training_records,
 };
 
 use crate::Outcome;
+use crate::client::ClientArguments;
 use crate::setup::{self, ModelArguments, World};
 
 #[derive(clap::Args)]
@@ -17,15 +19,21 @@ pub(crate) struct Arguments {
     /// Whose requests, by id
     #[arg(long, value_name = "ID", value_delimiter = ',', required = true)]
     viewers: Vec<UserId>,
-    /// The file; compressed when its name ends in .gz. Beside it comes FILE.request_columns, for `maskrank score
-    /// --request-columns @FILE.request_columns`, which gives the records the bits of the request
+    /// The file; compressed when its name ends in .gz. Beside it come FILE.segdense.json, their schema, and
+    /// FILE.request_columns: with both, `maskrank score` gives the records the bits of the request
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Also write what the requests themselves were scored with: ids and probabilities, a line a record, as `maskrank score`
+    /// writes them
+    #[arg(long, value_name = "FILE")]
+    scores: Option<PathBuf>,
     /// The world's folder; without it the small world
     #[arg(long, value_name = "DIR")]
     world: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    client: ClientArguments,
     /// Seed of the labels
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -44,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let runtime = setup::runtime()?;
     let mut requests = Vec::new();
     for viewer in &arguments.viewers {
-        let scored = timeline.home.for_you().scored(*viewer, RequestFacts::default());
+        let scored = timeline.home.for_you().scored(*viewer, arguments.client.facts());
         let (query, candidates) =
             runtime.block_on(scored).map_err(|failure| format!("viewer {viewer}: {failure}"))?;
         let communities = stores.embeddings.user_communities(*viewer).unwrap_or_default();
@@ -57,6 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             })
             .collect();
         requests.push((*viewer, query, candidates, happened));
+    }
+    if let Some(path) = &arguments.scores {
+        let of_request = requests.iter().map(|(viewer, _, candidates, _)| (*viewer, candidates.as_slice()));
+        write(path, &scores_text(of_request)?)?;
     }
     let parts: Vec<_> = requests
         .into_iter()
@@ -77,12 +89,47 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         labels,
     });
     let written = write_training_records(&arguments.out, labelled)?;
-    let mut beside = arguments.out.clone().into_os_string();
-    beside.push(".request_columns");
-    let beside = PathBuf::from(beside);
-    std::fs::write(&beside, request_columns_text(&columns))
-        .map_err(|error| format!("cannot write {}: {error}", beside.display()))?;
+    let beside = |suffix: &str| {
+        let mut name = arguments.out.clone().into_os_string();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let (columns_file, schema_file) = (beside(".request_columns"), beside(".segdense.json"));
+    write(&columns_file, &request_columns_text(&columns))?;
+    write(&schema_file, &Schema::released().to_json())?;
     println!("{written} records of {} requests in {}", arguments.viewers.len(), arguments.out.display());
-    println!("to score them as they were scored: maskrank score --request-columns @{} …", beside.display());
+    println!(
+        "to score them as the requests were: maskrank score --model {} --schema {} --records {} --request-columns @{}",
+        Path::new(&arguments.model.model).display(),
+        schema_file.display(),
+        arguments.out.display(),
+        columns_file.display()
+    );
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Ids and probabilities of each candidate in the order of its request; a number is written so that it is read as the
+/// same bits.
+fn scores_text<'a>(requests: impl Iterator<Item = (UserId, &'a [Candidate])>) -> Result<String, String> {
+    let names = Task::ALL.map(|task| {
+        let name = task.label().rsplit('.').next().unwrap_or_default();
+        name.strip_prefix("is_").unwrap_or(name)
+    });
+    let mut text = format!("user_id,author_id,tweet_id,{}\n", names.join(","));
+    for (viewer, candidates) in requests {
+        for candidate in candidates {
+            let (author, post) = (candidate.original_author_id(), candidate.original_id());
+            let Some(probabilities) = candidate.probabilities.value() else {
+                return Err(format!("viewer {viewer}: post {post} was not scored"));
+            };
+            text += &format!("{viewer},{author},{post}");
+            probabilities.iter().for_each(|probability| text += &format!(",{probability}"));
+            text.push('\n');
+        }
+    }
+    Ok(text)
 }

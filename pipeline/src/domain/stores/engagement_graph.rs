@@ -24,6 +24,19 @@ pub trait EngagementGraph: Send + Sync {
     /// A post's engagements of the last 24 hours, newest first, at most `limit`.
     fn of_post(&self, post: PostId, limit: usize) -> Vec<GraphEngagement>;
 
+    /// Shows engagements of the last 24 hours with each of `posts`, newest first, at most `limit` of each, with the
+    /// post's position among `posts`.
+    fn visit_posts(
+        &self,
+        posts: &[PostId],
+        limit: usize,
+        visit: &mut dyn FnMut(usize, UserId, EngagementKind),
+    ) {
+        for (position, post) in posts.iter().enumerate() {
+            self.of_post(*post, limit).into_iter().for_each(|edge| visit(position, edge.user, edge.kind));
+        }
+    }
+
     /// Records engagements: graph, counts and the posts' own counts. On disk when the call returns.
     ///
     /// # Errors

@@ -39,6 +39,24 @@ pub trait SocialGraph: Send + Sync {
         self.targets(relation, from).contains(to)
     }
 
+    /// Who of `among` stands in `relation` to each of `users`: ascending, at most `limit` for each.
+    ///
+    /// A request asks this of all its authors at once; a store that knows a shorter way than the whole of
+    /// [`SocialGraph::sources`] takes it.
+    fn sources_among(
+        &self,
+        relation: Relation,
+        users: &[UserId],
+        among: &IdSet<UserId>,
+        limit: usize,
+    ) -> Vec<Vec<UserId>> {
+        let common = |user: &UserId| {
+            let sources = self.sources(relation, *user);
+            among.iter().filter(|source| sources.contains(*source)).take(limit).collect()
+        };
+        users.iter().map(common).collect()
+    }
+
     /// Adds or ends a relation; doing so twice changes nothing. On disk when the call returns. A block also ends the
     /// follows between the two, in both directions.
     ///

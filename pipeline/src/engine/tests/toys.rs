@@ -147,11 +147,13 @@ impl Hydrator<Query, Item> for Mark {
 pub(super) struct ById(pub(super) Mood);
 component!(ById, "by_id", "scores with the id");
 
+impl Scorer<Query, Item> for ById {}
+
 #[async_trait]
-impl Scorer<Query, Item> for ById {
+impl Hydrator<Query, Item> for ById {
     type Output = f64;
 
-    async fn score(&self, _: &Query, items: &[Item]) -> Result<Vec<Result<f64, Failure>>, Failure> {
+    async fn hydrate(&self, _: &Query, items: &[Item]) -> Result<Vec<Result<f64, Failure>>, Failure> {
         self.0.live("by_id").await?;
         let mut scores: Vec<_> = items.iter().map(|item| Ok(f64::from(item.id))).collect();
         scores.resize(self.0.rows(items.len()), Ok(0.0));

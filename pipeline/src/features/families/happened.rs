@@ -1,11 +1,12 @@
 //! Whether there ever was an engagement of each kind between viewer, author and what surrounds the post.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::component;
 use crate::domain::stores::{AggregateStore, TallyKey};
-use crate::domain::{Candidate, Cut, EngagementKind, Query, UserId, language_code, rows_of, topic_code};
+use crate::domain::{
+    Candidate, Cut, EngagementKind, IdMap, Query, UserId, language_code, rows_of, topic_code,
+};
 use crate::engine::Failure;
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
 
@@ -50,10 +51,10 @@ fn flags(kinds: Kinds) -> [bool; KINDS] {
 /// What the viewer gave, by what it was given to.
 #[derive(Default)]
 struct GivenKinds {
-    authors: HashMap<UserId, Kinds>,
-    topics: HashMap<u16, Kinds>,
-    communities: HashMap<u32, Kinds>,
-    languages: HashMap<u16, Kinds>,
+    authors: IdMap<UserId, Kinds>,
+    topics: IdMap<u16, Kinds>,
+    communities: IdMap<u32, Kinds>,
+    languages: IdMap<u16, Kinds>,
 }
 
 impl FeatureFamily for Happened {

@@ -1,11 +1,10 @@
 //! What a tie means among the viewer's ties, and what comes back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::component;
 use crate::domain::stores::{RealGraph, TieStrength};
-use crate::domain::{Candidate, Query, UserId};
+use crate::domain::{Candidate, IdMap, Query, UserId};
 use crate::engine::Failure;
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
 
@@ -50,7 +49,7 @@ impl FeatureFamily for TieStandingFeatures {
             known.iter().flat_map(|ties| ties.by_user.iter().map(|(user, score)| (*user, *score))).collect();
         users.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let ids: Vec<UserId> = users.iter().map(|(user, _)| *user).collect();
-        let ties: HashMap<UserId, (usize, TieStrength)> = ids
+        let ties: IdMap<UserId, (usize, TieStrength)> = ids
             .iter()
             .zip(self.real_graph.ties(query.viewer, &ids))
             .enumerate()

@@ -1,11 +1,10 @@
 //! Who of the viewer's network stands behind the author and the post.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::component;
 use crate::domain::stores::{Relation, SocialGraph};
-use crate::domain::{Candidate, Query, UserId};
+use crate::domain::{Candidate, IdMap, Query, UserId};
 use crate::engine::Failure;
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
 
@@ -57,13 +56,43 @@ const BINARY: [&str; 16] = [
 /// Followed accounts whose own follows are counted: the strongest ties.
 pub(crate) const MAX_STEPS: usize = 300;
 
-/// How many of the viewer's strongest followed accounts follow each account, and the sum and maximum of their ties.
-pub(crate) fn second_degree(graph: &dyn SocialGraph, query: &Query) -> HashMap<UserId, (f32, f32, f32)> {
-    let mut reached = HashMap::<UserId, (f32, f32, f32)>::new();
+/// How many of the viewer's strongest followed accounts follow an account, and the sum and maximum of their ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Reached {
+    pub(crate) count: f32,
+    pub(crate) ties: f32,
+    pub(crate) most: f32,
+}
+
+impl Reached {
+    fn add(&mut self, tie: f32) {
+        *self = Self { count: self.count + 1.0, ties: self.ties + tie, most: self.most.max(tie) };
+    }
+}
+
+/// Every account that the viewer's strongest followed accounts follow.
+pub(crate) fn second_degree(graph: &dyn SocialGraph, query: &Query) -> IdMap<UserId, Reached> {
+    let mut reached = IdMap::<UserId, Reached>::default();
     for (followed, tie) in strongest_followed(query, MAX_STEPS) {
         for user in graph.targets(Relation::Follow, followed).iter() {
-            let entry = reached.entry(user).or_default();
-            *entry = (entry.0 + 1.0, entry.1 + tie, entry.2.max(tie));
+            reached.entry(user).or_default().add(tie);
+        }
+    }
+    reached
+}
+
+/// The same for some accounts alone.
+fn second_degree_of(
+    graph: &dyn SocialGraph,
+    query: &Query,
+    accounts: impl Iterator<Item = UserId>,
+) -> IdMap<UserId, Reached> {
+    let mut reached: IdMap<UserId, Reached> = accounts.map(|user| (user, Reached::default())).collect();
+    for (followed, tie) in strongest_followed(query, MAX_STEPS) {
+        for user in graph.targets(Relation::Follow, followed).iter() {
+            if let Some(entry) = reached.get_mut(&user) {
+                entry.add(tie);
+            }
         }
     }
     reached
@@ -98,13 +127,14 @@ impl FeatureFamily for TwoHopFeatures {
     }
 
     fn fill(&self, query: &Query, candidates: &[Candidate], rows: &mut Rows<'_>) -> Result<(), Failure> {
-        let reached = second_degree(&*self.graph, query);
+        let people = candidates.iter().flat_map(|one| [one.author_id, one.original_author_id()]);
+        let reached = second_degree_of(&*self.graph, query, people);
         let following = query.facts.following.get().map_or(0, |set| set.len()) as f32;
         let followers = self.graph.sources(Relation::Follow, query.viewer);
         for (index, candidate) in candidates.iter().enumerate() {
             let author = candidate.original_author_id();
-            let (count, sum, max) = reached.get(&author).copied().unwrap_or_default();
-            let poster = reached.get(&candidate.author_id).map_or(0.0, |entry| entry.0);
+            let Reached { count, ties: sum, most: max } = reached.get(&author).copied().unwrap_or_default();
+            let poster = reached.get(&candidate.author_id).map_or(0.0, |entry| entry.count);
             let proof = candidate.social_proof.get();
             let likers = proof.map_or(&[][..], |proof| &proof.liked_by);
             let reposters = proof.map_or(&[][..], |proof| &proof.reposted_by);
@@ -154,5 +184,40 @@ impl FeatureFamily for TwoHopFeatures {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Millis, RealGraphScores, RequestFacts};
+    use crate::testing::MemoryStores;
+
+    #[test]
+    fn paths_to_some_accounts_are_those_of_all_and_those_that_a_plain_count_finds() {
+        let stores = MemoryStores::with_users(1..30);
+        (2..9).for_each(|followed| stores.relate(Relation::Follow, 1, followed));
+        for (from, to) in (2..12).flat_map(|from| (2..30).map(move |to| (from, to))) {
+            if from != to && (from * to) % 3 != 1 {
+                stores.relate(Relation::Follow, from, to);
+            }
+        }
+        let mut query = Query::new(UserId(1), Millis(0), RequestFacts::default());
+        query.facts.following = stores.targets(Relation::Follow, UserId(1)).into();
+        let ties = RealGraphScores { by_user: [(UserId(3), 0.25), (UserId(7), 0.5)].into_iter().collect() };
+        query.facts.real_graph = Arc::new(ties).into();
+        let all = second_degree(&*stores, &query);
+        let some = second_degree_of(&*stores, &query, (5..35).map(UserId));
+        assert_eq!(some.len(), 30);
+        for user in (5..35).map(UserId) {
+            let via: Vec<UserId> =
+                (2..9).map(UserId).filter(|one| stores.has(Relation::Follow, *one, user)).collect();
+            // Halves and quarters add up without a rounding.
+            let ties = via.iter().map(|one| tie(&query, *one));
+            let plain =
+                Reached { count: via.len() as f32, ties: ties.clone().sum(), most: ties.fold(0.0, f32::max) };
+            assert_eq!(some[&user], plain, "user {user}");
+            assert_eq!(all.get(&user).copied().unwrap_or_default(), plain, "user {user}");
+        }
     }
 }

@@ -73,7 +73,7 @@ mod tests {
         let mut query = Query::new(UserId(1), Millis(10 * 86_400_000), RequestFacts::default());
         let settings = ViewerSettings { languages: vec![Language::new("en")], ..ViewerSettings::default() };
         query.facts.settings = Arc::new(settings).into();
-        let ties = RealGraphScores { by_user: [(UserId(7), 0.5)].into() };
+        let ties = RealGraphScores { by_user: [(UserId(7), 0.5)].into_iter().collect() };
         query.facts.real_graph = Arc::new(ties).into();
         let ranker = LightRanker::new(&weights, &query);
         let fresh = Post { created_at: query.now, language: Language::new("en"), ..Post::default() };

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config::AccountsConfig;
 use crate::domain::stores::{Relation, Stores};
-use crate::domain::{DecayTable, EngagementKind, Query, UserId, WINDOWS};
+use crate::domain::{DecayTable, EngagementKind, IdMap, Query, UserId, WINDOWS};
 use crate::features::families::second_degree;
 
 /// What speaks for an account.
@@ -54,17 +54,18 @@ pub fn recommend_accounts(
     query: &Query,
     limit: usize,
 ) -> Vec<RecommendedAccount> {
-    let mut found = BTreeMap::<UserId, Vec<(f32, AccountReason)>>::new();
+    let mut found = IdMap::<UserId, Parts>::default();
     let reached = second_degree(&*stores.graph, query);
-    let most = reached.values().map(|(count, ties, _)| count + 4.0 * ties).fold(1.0, f32::max);
-    for (user, (count, ties, _)) in &reached {
-        let part = config.two_hop * (count + 4.0 * ties) / most;
-        found.entry(*user).or_default().push((part, AccountReason::FollowedBy { accounts: *count as u32 }));
+    let most = reached.values().map(|by| by.count + 4.0 * by.ties).fold(1.0, f32::max);
+    for (user, by) in &reached {
+        let part = config.two_hop * (by.count + 4.0 * by.ties) / most;
+        let reason = AccountReason::FollowedBy { accounts: by.count as u32 };
+        found.entry(*user).or_default().add(part, reason);
     }
     for user in stores.graph.sources(Relation::Follow, query.viewer).iter() {
-        if let Some((count, ..)) = reached.get(&user) {
-            let part = config.triangle * count / (count + 2.0);
-            found.entry(user).or_default().push((part, AccountReason::FollowsYou));
+        if let Some(by) = reached.get(&user) {
+            let part = config.triangle * by.count / (by.count + 2.0);
+            found.entry(user).or_default().add(part, AccountReason::FollowsYou);
         }
     }
     let viewer = stores.embeddings.user_communities(query.viewer).unwrap_or_default();
@@ -72,40 +73,65 @@ pub fn recommend_accounts(
     communities.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     for (community, _) in communities.into_iter().take(MAX_COMMUNITIES) {
         for user in stores.retrieval.people(community, config.people_per_community) {
-            let reasons = found.entry(user).or_default();
-            if !reasons.iter().any(|(_, reason)| matches!(reason, AccountReason::Similar { .. })) {
+            let parts = found.entry(user).or_default();
+            if !parts.has_similar {
+                parts.has_similar = true;
                 let cosine =
                     stores.embeddings.user_communities(user).map_or(0.0, |other| viewer.cosine(&other));
-                reasons.push((config.similar * cosine, AccountReason::Similar { cosine }));
+                parts.add(config.similar * cosine, AccountReason::Similar { cosine });
             }
         }
     }
     for (user, sum) in engaged_lately(stores, query) {
         let part = config.engaged * sum / (sum + 2.0);
-        found.entry(user).or_default().push((part, AccountReason::Engaged));
+        found.entry(user).or_default().add(part, AccountReason::Engaged);
     }
-    let mut accounts: Vec<RecommendedAccount> = found
-        .into_iter()
-        .filter(|(user, _)| *user != query.viewer && !query.follows(*user) && !query.avoids(*user))
-        .map(|(user, mut reasons)| {
-            reasons.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let score = reasons.iter().map(|(part, _)| part).sum();
-            RecommendedAccount {
-                user,
-                score,
-                reasons: reasons.into_iter().map(|(_, reason)| reason).collect(),
-            }
-        })
+    let may_be_named = |user: UserId| user != query.viewer && !query.follows(user) && !query.avoids(user);
+    let mut accounts: Vec<(f32, UserId)> = found
+        .iter()
+        .filter(|(user, _)| may_be_named(**user))
+        .map(|(user, parts)| (parts.sorted().map(|(part, _)| part).sum(), *user))
         .collect();
-    accounts.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.user.cmp(&b.user)));
+    accounts.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     // Accounts are looked up only until there are enough that may be shown.
     accounts
         .into_iter()
-        .filter(|account| {
-            stores.users.get(account.user).is_some_and(|user| !user.is_protected && !user.is_withdrawn)
+        .filter(|(_, user)| {
+            stores.users.get(*user).is_some_and(|user| !user.is_protected && !user.is_withdrawn)
         })
         .take(limit)
+        .map(|(score, user)| {
+            let reasons = found[&user].sorted().map(|(_, reason)| reason).collect();
+            RecommendedAccount { user, score, reasons }
+        })
         .collect()
+}
+
+/// What speaks for an account. Tens of thousands are met in a request and a hundred are named, so what they have lies in
+/// the map itself.
+#[derive(Clone, Copy, Default)]
+struct Parts {
+    parts: [Option<(f32, AccountReason)>; 4],
+    has_similar: bool,
+}
+
+impl Parts {
+    /// Adds one of the four reasons, each of which comes at most once.
+    fn add(&mut self, part: f32, reason: AccountReason) {
+        if let Some(place) = self.parts.iter_mut().find(|place| place.is_none()) {
+            *place = Some((part, reason));
+        }
+    }
+
+    /// The weightiest first; what is not there comes last.
+    fn sorted(&self) -> impl Iterator<Item = (f32, AccountReason)> {
+        let mut parts = self.parts;
+        parts.sort_by(|a, b| match (a, b) {
+            (Some(a), Some(b)) => b.0.total_cmp(&a.0),
+            _ => b.is_some().cmp(&a.is_some()),
+        });
+        parts.into_iter().flatten()
+    }
 }
 
 /// How much the viewer engaged kindly with each author lately.

@@ -6,11 +6,11 @@
 
 mod search;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use search::Search;
 pub use search::nearest;
 
 use super::LightRanker;
@@ -18,7 +18,8 @@ use crate::component;
 use crate::config::{LightRankerConfig, SimilarConfig};
 use crate::domain::stores::{EmbeddingStore, EngagementGraph, PostStore, RetrievalIndex};
 use crate::domain::{
-    Candidate, EngagementKind, Post, PostId, Query, SourceKind, SparseEmbedding, SuggestKind, UserId,
+    Candidate, EngagementKind, IdHashSet, Post, PostId, Query, SourceKind, SparseEmbedding, SuggestKind,
+    UserId,
 };
 use crate::engine::{Failure, Scope, Source, scaled_limit};
 use crate::features::families::strongest_followed;
@@ -56,8 +57,10 @@ impl Source<Query, Candidate> for Similar {
     async fn fetch(&self, query: &Query, scope: Scope<'_, Candidate>) -> Result<Vec<Candidate>, Failure> {
         let limit = scaled_limit(self.config.max_results, scope.quality);
         let own = self.own(query);
-        let answers: Vec<Vec<(PostId, f32)>> =
-            self.signals(query).iter().map(|signal| self.answer(query, signal)).collect();
+        let mut search = Search::new(&*self.index, &self.config.search, query.now);
+        let most = self.config.max_per_signal;
+        let mut answer = |signal: &Signal| search.nearest(&signal.embedding, signal.least, most);
+        let answers: Vec<Vec<(PostId, f32)>> = self.signals(query).iter().map(&mut answer).collect();
         let ranker = LightRanker::new(&self.light_ranker, query);
         let mut candidates = Vec::with_capacity(limit);
         for (id, cosine) in in_turns(&answers) {
@@ -107,7 +110,7 @@ impl Similar {
         };
         add(self.embeddings.user_communities(query.viewer), config.min_interest);
         let recent = self.recent(query);
-        let mut met = HashSet::new();
+        let mut met = IdHashSet::default();
         for (post, _) in recent.iter().take(config.max_signals) {
             add(self.embeddings.post_communities(*post), config.min_post);
         }
@@ -125,7 +128,7 @@ impl Similar {
     fn recent(&self, query: &Query) -> Vec<(PostId, EngagementKind)> {
         use EngagementKind as Kind;
         let unkind = [Kind::NegativeFeedback, Kind::Report];
-        let mut met = HashSet::new();
+        let mut met = IdHashSet::default();
         let edges = self.engagements.of_user(query.viewer, usize::MAX).into_iter();
         edges
             .filter(|edge| edge.at <= query.now && !unkind.contains(&edge.kind) && met.insert(edge.post))
@@ -133,19 +136,12 @@ impl Similar {
             .collect()
     }
 
-    fn own(&self, query: &Query) -> HashSet<PostId> {
+    fn own(&self, query: &Query) -> IdHashSet<PostId> {
         let own = self.engagements.of_user(query.viewer, usize::MAX);
         own.into_iter().map(|edge| edge.post).collect()
     }
 
-    fn answer(&self, query: &Query, signal: &Signal) -> Vec<(PostId, f32)> {
-        let mut found = nearest(&*self.index, &self.config.search, query.now, &signal.embedding);
-        found.retain(|(_, cosine)| *cosine >= signal.least);
-        found.truncate(self.config.max_per_signal);
-        found
-    }
-
-    fn refusal(&self, query: &Query, own: &HashSet<PostId>, post: &Post) -> Option<&'static str> {
+    fn refusal(&self, query: &Query, own: &IdHashSet<PostId>, post: &Post) -> Option<&'static str> {
         let seen = query.facts.impressions.get().is_some_and(|seen| seen.contains(post.id));
         [
             (post.author == query.viewer, "the viewer wrote it"),
@@ -165,7 +161,7 @@ impl Similar {
 /// One entry of each list after the other, each post once, where it comes first.
 fn in_turns(lists: &[Vec<(PostId, f32)>]) -> impl Iterator<Item = (PostId, f32)> + '_ {
     let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
-    let mut met = HashSet::new();
+    let mut met = IdHashSet::default();
     (0..longest)
         .flat_map(|place| lists.iter().filter_map(move |list| list.get(place)))
         .copied()

@@ -243,6 +243,10 @@ impl Base {
         ];
         for (field, to) in references {
             let Some(to) = to else { continue };
+            // What is named was there before; so no chain of replies, quotes or reposts leads back to itself.
+            if to.id >= post.id {
+                return Err(RowProblem::invalid(field, "the id of an older post", to.id));
+            }
             if !self.resolves(field, to)? {
                 self.open.push(OpenReference { row, field, to });
             }

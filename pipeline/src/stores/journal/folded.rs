@@ -234,7 +234,7 @@ fn put(kind: Kind, key: u64, bytes: &[u8], memory: &Memory) -> Option<()> {
     let tally = || -> Option<Tally> {
         let rows = records::<{ 4 + Decayed::BYTES }>(bytes)?.map(|record| {
             let (code, count) = record.split_first_chunk::<4>()?;
-            let count = Decayed::from_bytes(count.try_into().ok()?);
+            let count = sound(count)?;
             Some(Row { key: RowKey::from_code(u32::from_le_bytes(*code)), count })
         });
         rows.collect::<Option<Vec<Row>>>().map(Tally::from_rows)
@@ -251,7 +251,7 @@ fn put(kind: Kind, key: u64, bytes: &[u8], memory: &Memory) -> Option<()> {
                     language: u16::from_le_bytes([l0, l1]),
                     cell: Cell::from_code(cell),
                     kind: *EngagementKind::ALL.get(usize::from(kind))?,
-                    count: Decayed::from_bytes(count.try_into().ok()?),
+                    count: sound(count)?,
                 })
             });
             let rows = rows.collect::<Option<Vec<_>>>()?;
@@ -271,7 +271,11 @@ fn put(kind: Kind, key: u64, bytes: &[u8], memory: &Memory) -> Option<()> {
             });
             memory.put_communities(post, entries.collect());
         }
-        Kind::Video => memory.popular_videos.put(post, f64::from_le_bytes(bytes.try_into().ok()?)),
+        Kind::Video => {
+            // The order of videos is that of the bits of positive numbers.
+            let score = f64::from_le_bytes(bytes.try_into().ok()?);
+            memory.popular_videos.put(post, Some(score).filter(|score| score.is_finite() && *score > 0.0)?);
+        }
         Kind::Counts => {
             let mut counts = records::<4>(bytes)?.map(|word| u32::from_le_bytes(*word));
             let mut next = || counts.next();
@@ -280,6 +284,11 @@ fn put(kind: Kind, key: u64, bytes: &[u8], memory: &Memory) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// A count of bytes; none when no events can have added up to it.
+fn sound(bytes: &[u8]) -> Option<Decayed> {
+    Some(Decayed::from_bytes(bytes.try_into().ok()?)).filter(Decayed::is_sound)
 }
 
 /// Bytes as records of one size; none when they are not.

@@ -11,9 +11,11 @@
 //! are folded ([`folded`]) when there are many.
 
 mod folded;
+mod said;
 mod tables;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -63,6 +65,8 @@ pub(super) enum Write {
     WithdrawDismissal(Dismissal),
     /// A viewer's history grew, and older entries fell out of its limits.
     History { viewer: UserId, sequence: u64, entry: history::Entry, dropped: Vec<u64> },
+    /// What has outlived its retention is freed, in memory and on disk.
+    Sweep,
     /// Nothing changes: whoever waits for this waits for everything before it.
     Flush,
 }
@@ -84,6 +88,7 @@ impl Write {
             Self::WithdrawFeedback(_) => ("feedback", "withdraw feedback"),
             Self::WithdrawDismissal(_) => ("feedback", "withdraw dismissal"),
             Self::History { .. } => ("history", "record"),
+            Self::Sweep => ("stores", "sweep"),
             Self::Flush => ("history", "flush"),
         }
     }
@@ -136,11 +141,12 @@ impl Journal {
         let failed = |operation: &'static str| {
             move |problem: String| StoreError::Failed { store: "journal", operation, problem }
         };
-        let tables = Tables::open(path).map_err(failed("open"))?;
-        tables.replay(&memory).map_err(failed("replay"))?;
+        // A damaged file is an error of the file's: the database below panics at some of them.
+        let tables = or_panic(|| Tables::open(path)).map_err(failed("open"))?;
+        or_panic(|| tables.replay(&memory)).map_err(failed("replay"))?;
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
         let path = path.map(Path::to_owned);
-        let unfolded = tables.unfolded().map_err(failed("open"))?;
+        let unfolded = or_panic(|| tables.unfolded()).map_err(failed("open"))?;
         let worker = Worker {
             tables: Some(tables),
             unfolded,
@@ -189,6 +195,15 @@ impl Journal {
         self.shared.wake.notify_one();
         Ok(())
     }
+}
+
+/// What `work` gives, or what it panicked with.
+fn or_panic<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Err(format!("the file is damaged: {}", text.unwrap_or_else(|| "no reason was given".to_owned())))
+    })
 }
 
 fn refuse_deferred(queue: &Queue) -> Result<(), StoreError> {
@@ -247,6 +262,11 @@ impl Worker {
         let mut swept = Instant::now();
         loop {
             let (items, is_closed) = self.next_group();
+            let is_asked_to_sweep = items.iter().any(|item| matches!(item.write, Write::Sweep));
+            if is_asked_to_sweep || swept.elapsed() >= self.memory.options.sweep_interval {
+                swept = Instant::now();
+                self.sweep();
+            }
             if !items.is_empty() {
                 let begun = Instant::now();
                 self.commit(items);
@@ -265,14 +285,14 @@ impl Worker {
                     self.tables = None;
                 }
             }
-            if swept.elapsed() >= self.memory.options.sweep_interval {
-                swept = Instant::now();
-                let memory = Arc::clone(&self.memory);
-                let gone = memory.sweep();
-                // What a crash or a full disk leaves undeleted here is swept again after the next start.
-                _ = self.working_tables().and_then(|tables| tables.sweep(&gone, &memory));
-            }
         }
+    }
+
+    fn sweep(&mut self) {
+        let memory = Arc::clone(&self.memory);
+        let swept = memory.sweep();
+        // What a crash or a full disk leaves undeleted here is swept again after the next start.
+        _ = self.working_tables().and_then(|tables| tables.sweep(&swept, &memory));
     }
 
     /// Waits for the next group: at once when somebody waits, after the delay when only deferred writes are there.

@@ -11,16 +11,17 @@ use redb::{
     backends::InMemoryBackend,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use super::folded::FOLDED;
-use super::{Write, folded};
+use super::said::{DISMISSALS, FEEDBACK, Said};
+use super::{Write, folded, said};
 use crate::domain::stores::Relation;
 use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, Post, PostId, UserId};
 use crate::stores::history;
-use crate::stores::memory::Memory;
+use crate::stores::memory::{Memory, Swept};
 
-type Json = &'static [u8];
+pub(super) type Json = &'static [u8];
 
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const USERS: TableDefinition<u64, Json> = TableDefinition::new("users");
@@ -39,10 +40,6 @@ pub(super) const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64
 pub(super) const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
     TableDefinition::new("engagements_with_traits");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
-/// sequence → feedback, given or taken back.
-const FEEDBACK: TableDefinition<u64, Json> = TableDefinition::new("feedback");
-/// sequence → dismissal, of a module or taken back.
-const DISMISSALS: TableDefinition<u64, Json> = TableDefinition::new("dismissals");
 /// (viewer, sequence) → entry.
 const HISTORY: TableDefinition<(u64, u64), Json> = TableDefinition::new("history");
 
@@ -128,9 +125,9 @@ impl Tables {
     }
 
     /// Deletes what has outlived its retention.
-    pub(super) fn sweep(&self, gone: &[PostId], memory: &Memory) -> Result<(), String> {
-        let (horizon, now) = (memory.post_horizon(), memory.clock.now());
-        let feedback_horizon = now - memory.options.feedback_retention;
+    pub(super) fn sweep(&self, swept: &Swept, memory: &Memory) -> Result<(), String> {
+        let horizon = memory.post_horizon();
+        let gone = swept.posts.as_slice();
         self.write(|transaction| {
             let transaction = transaction.inner;
             let mut posts = transaction.open_table(POSTS).map_err(text)?;
@@ -142,13 +139,10 @@ impl Tables {
             versions.retain(|old, _| PostId(old).made_at() >= horizon).map_err(text)?;
             // Of a deleted post only its id is left to tell its age.
             posts.retain(|id, value| !value.is_empty() || PostId(id).made_at() >= horizon).map_err(text)?;
-            for table in [FEEDBACK, DISMISSALS] {
-                let mut table = transaction.open_table(table).map_err(text)?;
-                table
-                    .retain(|_, value| {
-                        serde_json::from_slice::<Dated>(value).is_ok_and(|entry| entry.at >= feedback_horizon)
-                    })
-                    .map_err(text)?;
+            said::sweep(transaction, memory)?;
+            let mut history = transaction.open_table(HISTORY).map_err(text)?;
+            for (viewer, sequence) in &swept.history {
+                history.remove((viewer.0, *sequence)).map_err(text)?;
             }
             Ok(())
         })
@@ -198,7 +192,13 @@ impl Tables {
                 memory.apply(Write::InsertPost(from_json(value)?));
             }
         });
-        each!(VERSIONS, "versions", |old, new| memory.versions.insert(old, new));
+        each!(VERSIONS, "versions", |old, new| {
+            // Chains of versions are followed to their end, so they must have one.
+            if new <= old {
+                return Err(serde_json::Error::custom(format!("version {new} is not newer")));
+            }
+            memory.versions.insert(old, new)
+        });
         each!(LISTS, "lists", |key, value| memory.lists.put(from_json(value)?));
         let folded = folded::restore(&transaction, memory)?;
         each!(PLAIN_ENGAGEMENTS, "engagements", |key, value| {
@@ -238,22 +238,6 @@ impl Tables {
 pub(super) fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
     let kind = *EngagementKind::ALL.get(usize::from(kind))?;
     Some(Engagement { user: UserId(user), post: PostId(post), author: UserId(author), kind, at: Millis(at) })
-}
-
-/// Feedback or a dismissal as it is stored: rows are replayed in their order.
-#[derive(Serialize, serde::Deserialize)]
-struct Said<T> {
-    #[serde(flatten)]
-    what: T,
-    /// Whether it was taken back rather than given.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_withdrawn: bool,
-}
-
-/// The part of feedback and dismissals that tells their age.
-#[derive(serde::Deserialize)]
-struct Dated {
-    at: Millis,
 }
 
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
@@ -355,7 +339,7 @@ impl Transaction<'_> {
                     table.remove((viewer.0, *old))?;
                 }
             }
-            Write::Flush => {}
+            Write::Sweep | Write::Flush => {}
         }
         Ok(())
     }

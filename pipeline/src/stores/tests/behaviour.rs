@@ -104,7 +104,7 @@ fn posts_outlive_their_retention_by_nothing() {
     assert!(stores.posts.get(old.id).is_none());
     stores.posts.visit_by_author(UserId(1), &mut |post, _| panic!("{} is still shown", post.id));
     assert_eq!(embedded.sizes().1, 1);
-    embedded.sweep();
+    embedded.sweep().expect("sweeps");
     assert_eq!(embedded.sizes().1, 0);
 }
 

@@ -1,9 +1,11 @@
 //! Tests of the embedded stores through their traits.
 
 mod behaviour;
+mod bounds;
 mod concurrency;
 mod folding;
 mod history;
+mod hostile;
 mod replay;
 mod versions;
 

@@ -1,12 +1,11 @@
 //! What the viewer gave: in all, to the author, to the topic, to those who stand behind the post.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Columns, Content};
 use crate::domain::stores::{AggregateStore, Given};
 use crate::domain::{
-    Candidate, Cell, DecayTable, EngagementKind, Form, Query, WINDOWS, language_code, topic_code,
+    Candidate, Cell, DecayTable, EngagementKind, Form, IdMap, Query, WINDOWS, language_code, topic_code,
 };
 use crate::engine::{Component, Failure};
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
@@ -165,7 +164,7 @@ impl FeatureFamily for GivenByViewer {
 
     fn fill(&self, query: &Query, candidates: &[Candidate], rows: &mut Rows<'_>) -> Result<(), Failure> {
         let decay = DecayTable::new(query.now);
-        let mut groups = HashMap::<u64, Vec<Valued>>::new();
+        let mut groups = IdMap::<u64, Vec<Valued>>::default();
         self.store.visit_given(query.viewer, &mut |given| {
             if let Some(number) = self.of_row(given) {
                 let values = given.count.values(&decay);

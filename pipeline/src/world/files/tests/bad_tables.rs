@@ -15,6 +15,22 @@ pub(super) fn bad_tables() -> Vec<(&'static str, String, Vec<&'static str>)> {
     };
     vec![
         (
+            "posts",
+            format!(
+                "{{\"id\":\"{first}\",\"author\":\"1\",\"in_reply_to\":\"{first}\",\"in_reply_to_author\":\"1\"}}\n"
+            ),
+            vec!["row 1", "\"in_reply_to\"", "an older post"],
+        ),
+        (
+            // Two that answer each other.
+            "posts",
+            format!(
+                "{{\"id\":\"{second}\",\"author\":\"2\",\"in_reply_to\":\"{first}\",\"in_reply_to_author\":\"1\"}}\n\
+                 {{\"id\":\"{first}\",\"author\":\"1\",\"in_reply_to\":\"{second}\",\"in_reply_to_author\":\"2\"}}\n"
+            ),
+            vec!["row 2", "\"in_reply_to\"", "an older post"],
+        ),
+        (
             "users",
             "{\"id\":\"1\"}\n".into(),
             vec!["users.jsonl row 1", "\"screen_name\"", "expected a text, found none"],

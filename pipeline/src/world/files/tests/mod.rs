@@ -251,6 +251,65 @@ fn a_truncated_or_altered_parquet_file_is_an_error_or_a_world_but_no_panic() {
 }
 
 #[test]
+fn altered_json_lines_are_an_error_or_a_world_but_no_panic() {
+    let folder = TempDir::new().expect("a folder");
+    write_good(folder.path());
+    // Values that break a rule more often than a flipped bit does.
+    let hostile = [
+        "-1",
+        "1e999",
+        "NaN",
+        "null",
+        "18446744073709551615",
+        "\"18446744073709551616\"",
+        "[]",
+        "{}",
+        "\"\\u0000\"",
+        "0.5",
+        "[1,null]",
+        "\"\"",
+        "true",
+        "9223372036854775807",
+    ];
+    let mut state = 11_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ (mixed >> 27)) as usize % below
+    };
+    let (mut refused, mut taken) = (0, 0);
+    for (name, text) in good() {
+        let path = folder.path().join(format!("{name}.jsonl"));
+        for round in 0..150 {
+            let mut bytes = text.clone().into_bytes();
+            match round % 4 {
+                0 => bytes[next(text.len())] ^= 1 << next(8),
+                1 => bytes.truncate(next(text.len())),
+                2 => bytes.extend_from_slice(text.as_bytes()),
+                _ => {
+                    // A value instead of what stands behind some colon.
+                    let colons: Vec<usize> = text.match_indices(':').map(|(place, _)| place + 1).collect();
+                    let start = colons[next(colons.len())];
+                    let end = text[start..].find([',', '}']).map_or(text.len(), |end| start + end);
+                    bytes.splice(start..end, hostile[next(hostile.len())].bytes());
+                }
+            }
+            fs::write(&path, &bytes).expect("writes");
+            match load(folder.path(), NOW) {
+                Ok(_) => taken += 1,
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.to_string().contains(".jsonl"), "{name} round {round}: {error}");
+                }
+            }
+        }
+        fs::write(&path, &text).expect("writes");
+    }
+    assert!(refused > 500 && taken > 50, "{refused} refused, {taken} taken");
+    assert!(load(folder.path(), NOW).is_ok());
+}
+
+#[test]
 fn the_documented_tables_are_the_tables() {
     let documented = include_str!("../../../../docs/FORMATS.md");
     assert!(
