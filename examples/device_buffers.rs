@@ -37,15 +37,15 @@ fn main() -> Outcome {
         author_embedding: device.floats(&values(candidates * WIDTHS.author_embedding, 3))?,
     };
     let batch = DeviceBatch::one_request(candidates, DeviceColumns::default(), candidate);
-    let outputs =
-        DeviceOutputs { scores: device.floats(&vec![0.0; candidates])?, ..DeviceOutputs::default() };
+    let scores = device.room(candidates, ElementType::F32)?;
+    let outputs = DeviceOutputs { scores, ..DeviceOutputs::default() };
     // Comes back at once: what follows in the same stream sees the scores.
     scorer.enqueue(&batch, &ScoreOptions::new(&weights), &outputs, DeviceStream::DEFAULT)?;
     println!("device buffers on CUDA: {}: {:?}", scorer.device().name, device.read(outputs.scores)?);
     Ok(())
 }
 
-/// Memory of the first device, freed when the program ends.
+/// Memory of the first device; the driver takes it back when the program ends.
 struct Memory {
     driver: Library,
 }
@@ -78,14 +78,22 @@ impl Memory {
     }
 
     fn upload(&self, from: *const c_void, len: usize, element: ElementType) -> Outcome<DeviceSlice> {
-        let (mut address, bytes) = (0u64, len * element.bytes());
-        // SAFETY: the functions have these types; `from` has as many bytes.
+        let slice = self.room(len, element)?;
+        // SAFETY: the function has this type; `from` has as many bytes as the slice.
         unsafe {
-            let alloc: unsafe extern "C" fn(*mut u64, usize) -> c_int = *self.driver.get(b"cuMemAlloc_v2")?;
-            check(alloc(&raw mut address, bytes))?;
             let copy: unsafe extern "C" fn(u64, *const c_void, usize) -> c_int =
                 *self.driver.get(b"cuMemcpyHtoD_v2")?;
-            check(copy(address, from, bytes))?;
+            check(copy(slice.address(), from, len * element.bytes()))?;
+        }
+        Ok(slice)
+    }
+
+    fn room(&self, len: usize, element: ElementType) -> Outcome<DeviceSlice> {
+        let mut address = 0u64;
+        // SAFETY: the function has this type.
+        unsafe {
+            let alloc: unsafe extern "C" fn(*mut u64, usize) -> c_int = *self.driver.get(b"cuMemAlloc_v2")?;
+            check(alloc(&raw mut address, len * element.bytes()))?;
             // The memory is never freed, so the promise holds to the end of the program.
             Ok(DeviceSlice::new(address, len, element))
         }

@@ -43,7 +43,7 @@ pub mod weights;
 pub use backend::cuda_timing;
 #[cfg(feature = "wgpu")]
 #[doc(hidden)]
-pub use backend::wgpu_testing;
+pub use backend::{wgpu_ceilings, wgpu_testing};
 
 #[doc(hidden)]
 pub use backend::StepClock;

@@ -1,8 +1,10 @@
-//! Every example runs and says what it should. Cargo builds examples for a plain `cargo test`, beside the tests; for this
-//! test alone, add `--examples`.
+//! Every example runs and says what it should. Cargo builds examples for a plain `cargo test`, beside the tests; before this
+//! test alone run `cargo build --examples`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+mod common;
 
 /// Each example, and what its output must contain.
 const EXAMPLES: [(&str, &[&str]); 7] = [
@@ -34,6 +36,22 @@ fn every_example_runs() {
             assert!(text.contains(words), "{name}: expected \"{words}\" in: {text}");
         }
     }
+}
+
+/// With a driver the example that needs one shows its scores: on the interpreter, as it would on a GPU.
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+#[test]
+fn device_buffers_are_scored() {
+    let driver = common::interpreter::driver();
+    let program = folder().join("device_buffers");
+    let output = Command::new(&program).env("LD_LIBRARY_PATH", driver.path()).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let scores = text.split_once("PTX interpreter (CUDA 13.0): [").expect("the device and scores").1;
+    let scores: Vec<f32> =
+        scores.trim_end().trim_end_matches(']').split(", ").map(|v| v.parse().expect("a number")).collect();
+    assert!(scores.len() == 5 && scores.iter().all(|score| score.is_finite()), "{text}");
 }
 
 #[test]

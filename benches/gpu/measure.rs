@@ -15,17 +15,13 @@ use maskrank::{
 };
 
 use crate::Outcome;
+use crate::extent::Extent;
+use crate::quality::Quality;
 use crate::row::Row;
+use crate::subject::{Inputs, TRUTH_ROWS, Truth};
 
-type Rows = Result<Vec<Row>, Box<dyn std::error::Error>>;
-
-/// Batch sizes of the whole model.
-const SIZES: [usize; 11] = [1, 16, 64, 256, 500, 1000, 1500, 2048, 4096, 8192, 16384];
-/// Batch sizes at which kernels are looked at one by one.
-const KERNEL_SIZES: [usize; 4] = [1, 1500, 8192, 16384];
-const SAMPLES: usize = 50;
-/// Bytes of a copy: far more than any cache.
-const COPY_BYTES: usize = 1 << 30;
+type Failure = Box<dyn std::error::Error>;
+type Rows = Result<Vec<Row>, Failure>;
 
 /// Whether a GPU can be used here.
 pub(crate) fn probe() -> Outcome {
@@ -44,12 +40,12 @@ pub(crate) fn probe() -> Outcome {
     }
 }
 
-fn case() -> Result<Case, Box<dyn std::error::Error>> {
+fn case(name: &str) -> Result<Case, Failure> {
     let folder = match std::env::var_os("MASKRANK_GOLDEN") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
     };
-    Ok(Case::open(&folder.join("production"))?)
+    Ok(Case::open(&folder.join(name))?)
 }
 
 fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<'_> {
@@ -69,28 +65,77 @@ fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<
     }
 }
 
+/// A scorer whose answers to the golden case are right.
+fn right(case: &Case, precision: Precision, largest: usize) -> Result<Scorer, Failure> {
+    let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
+    let scorer = builder.max_candidates(largest.max(TRUTH_ROWS)).max_in_flight(1).build()?;
+    let comparison = case.check(&scorer)?;
+    match comparison.passed() {
+        true => Ok(scorer),
+        false => Err(format!("{precision}: wrong answers: {}", comparison.failures()).into()),
+    }
+}
+
+/// Scores a batch where it will be timed: what comes out must be what a scorer that was checked gives, bit by bit.
+fn check(timing: &mut Timing, scorer: &Scorer, request: Request<'_>) -> Outcome {
+    let weights = vec![1.0; scorer.tasks().len()];
+    let mut scores = Scores::default();
+    scorer.score(Batch { requests: &[request] }, &ScoreOptions::new(&weights), &mut scores)?;
+    let found = timing.score(request)?;
+    let same = |(a, b): (&f32, &f32)| a.is_finite() && a.to_bits() == b.to_bits();
+    let wrong = found.iter().zip(&scores.scores).position(|pair| !same(pair));
+    match (found.len() == scores.scores.len(), wrong) {
+        (true, None) => Ok(()),
+        (_, at) => Err(format!(
+            "{} candidates: the timed kernels' scores are not the checked scorer's, first at {}",
+            request.candidates,
+            at.unwrap_or(0)
+        )
+        .into()),
+    }
+}
+
 /// Copies, and a product that is nothing but a product.
-pub(crate) fn ceilings() -> Rows {
+pub(crate) fn ceilings(extent: &Extent) -> Rows {
     let mut rows = Vec::new();
-    let (width, candidates) = (4096, 8192);
+    let (candidates, width) = extent.wide;
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
         let model = wide_model(width)?;
         let mut timing = Timing::new(&model, precision, candidates)?;
         let device = timing.device().name.clone();
         let inputs = seeded::inputs(model.widths(), candidates, 3);
-        timing.score(request(&inputs, candidates, model.widths()))?;
+        // Its self-test compares every graph with the CPU.
+        let builder = Scorer::builder(&model).backend(Backend::Cuda).precision(precision);
+        let scorer = builder.max_candidates(candidates).max_in_flight(1).build()?;
+        check(&mut timing, &scorer, request(&inputs, candidates, model.widths()))?;
+        drop(scorer);
         if rows.is_empty() {
-            for copy in timing.copies(COPY_BYTES, 10)? {
+            for copy in timing.copies(extent.copied, 10)? {
                 rows.push(Row {
                     device: device.clone(),
                     op: copy.name.to_owned(),
                     dtype: "bytes".into(),
-                    shape: format!("{}MiB", COPY_BYTES >> 20),
+                    shape: format!("{}KiB", extent.copied >> 10),
                     kind: "copy",
                     seconds: copy.seconds,
                     candidates: 0,
                     bytes: copy.bytes,
                     flops: 0.0,
+                    accuracy: None,
+                });
+            }
+            for start in timing.starts(200)? {
+                rows.push(Row {
+                    device: device.clone(),
+                    op: start.name.to_owned(),
+                    dtype: precision.to_string(),
+                    shape: "n1".into(),
+                    kind: "launch",
+                    seconds: start.seconds,
+                    candidates: 0,
+                    bytes: 0.0,
+                    flops: 0.0,
+                    accuracy: None,
                 });
             }
         }
@@ -107,6 +152,7 @@ pub(crate) fn ceilings() -> Rows {
             candidates: 0,
             bytes: best.bytes,
             flops: best.flops,
+            accuracy: None,
         });
     }
     Ok(rows)
@@ -124,22 +170,42 @@ fn wide_model(width: usize) -> Result<Model, maskrank::Error> {
     Model::seeded(ModelConfig::from_yaml(&config, "wide")?, widths, 1)
 }
 
+/// How far each precision is from the f64 reference, over the same candidates as the other benches.
+struct Accuracy {
+    inputs: Inputs,
+    truth: Truth,
+}
+
+impl Accuracy {
+    fn new(case: &Case) -> Result<Self, Failure> {
+        let inputs = Inputs::new(&case.model, TRUTH_ROWS);
+        let truth = Truth::fresh(&case.model, &case.score_weights, &inputs)?;
+        Ok(Self { inputs, truth })
+    }
+
+    fn of(&self, case: &Case, scorer: &Scorer) -> Result<[f64; 3], Failure> {
+        let weights: Vec<f32> = case.score_weights.iter().map(|&w| w as f32).collect();
+        let quality = Quality::measure(scorer, &self.inputs, &weights, &self.truth)?;
+        Ok([quality.logit_error, quality.kendall_tau, quality.top_50])
+    }
+}
+
 /// Every kernel of the production model.
-pub(crate) fn kernels() -> Rows {
-    let case = case()?;
-    let largest = KERNEL_SIZES[KERNEL_SIZES.len() - 1];
+pub(crate) fn kernels(extent: &Extent) -> Rows {
+    let case = case(extent.case)?;
+    let largest = extent.largest();
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
+    let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        let scorer = right(&case, precision, largest)?;
+        let accuracy = accuracy.of(&case, &scorer)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
-        for candidates in KERNEL_SIZES {
-            let scores = timing.score(request(&inputs, candidates, widths))?;
-            if !scores.iter().all(|score| score.is_finite()) {
-                return Err(format!("{precision}, {candidates} candidates: a score is no number").into());
-            }
-            for kernel in timing.kernels(candidates, 20)? {
+        for &candidates in extent.kernel_sizes {
+            check(&mut timing, &scorer, request(&inputs, candidates, widths))?;
+            for kernel in timing.kernels(candidates, extent.samples.min(20))? {
                 rows.push(Row {
                     device: device.clone(),
                     op: kernel.entry,
@@ -150,6 +216,7 @@ pub(crate) fn kernels() -> Rows {
                     candidates,
                     bytes: kernel.bytes,
                     flops: kernel.flops,
+                    accuracy: Some(accuracy),
                 });
             }
         }
@@ -158,20 +225,24 @@ pub(crate) fn kernels() -> Rows {
 }
 
 /// The whole production model.
-pub(crate) fn model() -> Rows {
-    let case = case()?;
-    let largest = SIZES[SIZES.len() - 1];
+pub(crate) fn model(extent: &Extent) -> Rows {
+    let case = case(extent.case)?;
+    let largest = extent.largest();
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
     let plan = Plan::build(case.model.config(), widths, case.model.weights(), 64, Folding::Weights);
     let flops = plan.cost().flops;
+    let accuracy = Accuracy::new(&case)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
+        // Nothing of a precision is timed whose answers are wrong.
+        let scorer = right(&case, precision, largest)?;
+        let accuracy = accuracy.of(&case, &scorer)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
         let row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| Row {
             device: device.clone(),
-            op: "production".into(),
+            op: extent.case.into(),
             dtype: dtype.to_owned(),
             shape: format!("n{candidates}"),
             kind,
@@ -179,37 +250,38 @@ pub(crate) fn model() -> Rows {
             candidates,
             bytes: 0.0,
             flops: flops * candidates as f64,
+            accuracy: Some(accuracy),
         };
-        for candidates in SIZES {
-            timing.score(request(&inputs, candidates, widths))?;
-            let seconds = timing.graph(candidates, SAMPLES)?;
+        for &candidates in extent.sizes {
+            check(&mut timing, &scorer, request(&inputs, candidates, widths))?;
+            let seconds = timing.graph(candidates, extent.samples)?;
             rows.push(row("graph", &precision.to_string(), candidates, seconds));
         }
         drop(timing);
-        for (kind, split) in splits() {
+        for (kind, split) in splits(widths) {
+            // Its self-test compares every graph with the CPU; golden cases are in the suite.
+            let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
+            let builder = builder.split(split.clone()).max_candidates(largest).max_in_flight(1);
+            let scorer = builder.build()?;
             let mut timing = Timing::with_split(&case.model, precision, largest, split.clone())?;
             let (once, each) = (split.request_widths(widths), split.candidate_widths(widths));
             let (once, each) = ((seeded::inputs(once, 1, 8), once), (seeded::inputs(each, largest, 7), each));
-            for candidates in SIZES {
+            for &candidates in extent.sizes {
                 let own = request(&once.0, 1, once.1).candidate;
-                timing.score(Request { request: own, ..request(&each.0, candidates, each.1) })?;
-                let seconds = timing.graph(candidates, SAMPLES)?;
+                let request = Request { request: own, ..request(&each.0, candidates, each.1) };
+                check(&mut timing, &scorer, request)?;
+                let seconds = timing.graph(candidates, extent.samples)?;
                 rows.push(row(kind, &precision.to_string(), candidates, seconds));
             }
-        }
-        let builder = Scorer::builder(&case.model).backend(Backend::Cuda).precision(precision);
-        let scorer = builder.max_candidates(largest).max_in_flight(1).build()?;
-        let comparison = case.check(&scorer)?;
-        if !comparison.passed() {
-            return Err(format!("{precision}: wrong answers: {}", comparison.failures()).into());
         }
         let weights = vec![1.0; case.model.tasks().len()];
         let options = ScoreOptions::new(&weights);
         let mut scores = Scores::default();
-        for candidates in SIZES {
+        for &candidates in extent.sizes {
             let requests = [request(&inputs, candidates, widths)];
-            let pageable =
-                wall(|| scorer.score(Batch { requests: &requests }, &options, &mut scores).map(drop))?;
+            let pageable = wall(extent.samples, || {
+                scorer.score(Batch { requests: &requests }, &options, &mut scores).map(drop)
+            })?;
             rows.push(row("score_pageable_f32_rows", &precision.to_string(), candidates, pageable));
             let mut staging = scorer.staging::<bf16>(&[candidates], BinaryType::Bits)?;
             let into = staging.columns().candidate;
@@ -223,7 +295,7 @@ pub(crate) fn model() -> Rows {
             if let BinaryMut::Bits(bits) = into.binary {
                 bits.iter_mut().enumerate().for_each(|(index, byte)| *byte = (index * 37) as u8);
             }
-            let pinned = wall(|| staging.score(&options, &mut scores))?;
+            let pinned = wall(extent.samples, || staging.score(&options, &mut scores))?;
             rows.push(row("score_pinned_bf16_rows", &precision.to_string(), candidates, pinned));
         }
     }
@@ -231,18 +303,18 @@ pub(crate) fn model() -> Rows {
 }
 
 /// What one request gives once: the columns of its products that are computed once. `graph` has none.
-fn splits() -> [(&'static str, Split); 2] {
-    let most = Split { continuous: vec![0..1600], ..Split::user_embeddings() };
+fn splits(widths: Widths) -> [(&'static str, Split); 2] {
+    let most = Split { continuous: vec![0..widths.continuous.min(1600)], ..Split::user_embeddings() };
     [("graph_384_columns_once", Split::user_embeddings()), ("graph_1984_columns_once", most)]
 }
 
 /// Seconds of calls, sorted, after a warm-up; at most two seconds of them.
-fn wall(mut call: impl FnMut() -> maskrank::Result<()>) -> maskrank::Result<Vec<f64>> {
+fn wall(samples: usize, mut call: impl FnMut() -> maskrank::Result<()>) -> maskrank::Result<Vec<f64>> {
     for _ in 0..3 {
         call()?;
     }
     let (mut seconds, begin) = (Vec::new(), Instant::now());
-    while seconds.len() < SAMPLES && begin.elapsed() < Duration::from_secs(2) {
+    while seconds.len() < samples && begin.elapsed() < Duration::from_secs(2) {
         let start = Instant::now();
         call()?;
         seconds.push(start.elapsed().as_secs_f64());

@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) candidates: usize,
     pub(crate) bytes: f64,
     pub(crate) flops: f64,
+    /// Largest error of a logit, Kendall's tau and overlap of the best 50, against f64; none of what scores nothing.
+    pub(crate) accuracy: Option<[f64; 3]>,
 }
 
 impl Row {
@@ -44,6 +46,7 @@ impl Row {
                 row.timed(&Summary::of(&self.seconds, 0.0)).rated(self.candidates, self.flops, self.bytes)
             }
         };
+        [row.logit_error, row.kendall_tau, row.top_50] = self.accuracy.map_or([None; 3], |own| own.map(Some));
         // Sorted: what was their order is lost, and with it how the machine wandered.
         row.noise = None;
         row.candidates_per_s = row.candidates_per_s.filter(|_| self.candidates > 0);

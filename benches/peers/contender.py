@@ -41,9 +41,9 @@ def main():
     # Libraries print to standard output as they please: answers go where nothing else does.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    from data import Data
-
     try:
+        from data import Data
+
         data = Data(folder)
         peer = make(library, data, precision, int(threads))
         inputs = data.inputs()

@@ -3,12 +3,19 @@
 //! Ids: `for_you/cpu/f32/u{users}_p{posts}`, each of its stages as `for_you_{stage}/…`, `fill_features/cpu/f32/n1500` and
 //! `nearest/cpu/f32/u{users}_p{posts}`. What is timed is `serve`, with a stand-in for the model that answers at once and an
 //! empty cache; and `FeaturePlan::fill` into a batch that is used again. Warm: the same world serves all iterations, with
-//! viewers in a fixed random order. Without words of ids on the command line the rows are kept in `benches/record/`, in the
-//! format of all others.
+//! viewers in a fixed random order. The rows are kept in `benches/record/`, in the format of all others.
+//!
+//! ```text
+//! cargo bench -p maskrank-pipeline --bench funnel                all rows
+//! cargo bench -p maskrank-pipeline --bench funnel -- --quick     the same with fewer samples
+//! cargo bench -p maskrank-pipeline --bench funnel -- nearest     rows whose id contains a word
+//!     --no-record    nothing is written
+//! ```
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,21 +40,71 @@ const USERS: u32 = 10_000;
 const POSTS: u32 = 100_000;
 const CANDIDATES: usize = 1500;
 
-/// Calls in this time are not counted.
-const WARM_UP: Duration = Duration::from_secs(2);
+/// What was asked for.
+#[derive(Clone, Debug)]
+struct Arguments {
+    quick: bool,
+    record: bool,
+    words: Vec<String>,
+}
+
+impl Arguments {
+    fn parse(given: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self { quick: false, record: true, words: Vec::new() };
+        for word in given {
+            match word.as_str() {
+                // Cargo's own.
+                "--bench" => {}
+                "--quick" => arguments.quick = true,
+                "--no-record" => arguments.record = false,
+                option if option.starts_with('-') => {
+                    return Err(format!(
+                        "no option is called {option}; there are --quick, --no-record and words of ids"
+                    ));
+                }
+                word => arguments.words.push(word.to_owned()),
+            }
+        }
+        Ok(arguments)
+    }
+
+    fn wants(&self, id: &str) -> bool {
+        self.words.is_empty() || self.words.iter().any(|word| id.contains(word.as_str()))
+    }
+
+    /// A part of the rows never takes the place of all of them.
+    fn name(&self) -> String {
+        let mut name = if self.quick { "pipeline-quick" } else { "pipeline" }.to_owned();
+        for word in &self.words {
+            let word = word.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+            name = format!("{name}-{}", word.trim_matches('-'));
+        }
+        name
+    }
+
+    /// Calls in this time are not counted; then samples are taken for this time, so many of them.
+    fn effort(&self) -> (Duration, Duration, usize) {
+        match self.quick {
+            true => (Duration::from_millis(300), Duration::from_millis(1_500), 20),
+            false => (Duration::from_secs(2), Duration::from_secs(10), 100),
+        }
+    }
+}
 
 /// The record.
-struct Rows(Recorder);
+struct Rows(Recorder, Arguments);
 
 impl Rows {
-    fn new() -> Self {
+    fn new(arguments: &Arguments) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
         let listings = maskrank::devices();
         let processor = listings.iter().find(|listing| listing.backend == maskrank::Backend::Cpu);
         let device = processor.and_then(|l| l.present.first()).map_or("unknown", |entry| entry.name.as_str());
-        // Cargo says --bench; anything else asks for a part of the rows, or for none.
-        let is_whole = std::env::args().skip(1).all(|word| word == "--bench");
-        Self(Recorder::new("pipeline", &Place::here(root, device), is_whole))
+        let recorder = Recorder::new(&arguments.name(), &Place::here(root, device), arguments.record);
+        recorder
+            .check()
+            .map_err(|error| format!("{error}; --no-record measures without keeping anything"))?;
+        Ok(Self(recorder, arguments.clone()))
     }
 
     fn push(&mut self, op: &str, shape: &str, kind: &str, seconds: &[f64], note: &str) {
@@ -72,20 +129,24 @@ impl Rows {
     }
 }
 
-/// Seconds of each call after the warm-up; none where the id is not asked for.
-fn time(criterion: &mut Criterion, id: &str, mut call: impl FnMut()) -> Vec<f64> {
-    let (mut seconds, began) = (Vec::new(), Instant::now());
+/// Seconds of each call after the warm-up, in the order in which they came; none where the id is not asked for.
+fn time(criterion: &mut Criterion, arguments: &Arguments, id: &str, mut call: impl FnMut()) -> Vec<f64> {
+    let mut seconds = Vec::new();
+    if !arguments.wants(id) {
+        return seconds;
+    }
+    let began = Instant::now();
+    while began.elapsed() < arguments.effort().0 {
+        call();
+    }
     criterion.bench_function(id, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut total = Duration::ZERO;
             for _ in 0..iterations {
-                let is_warm = began.elapsed() >= WARM_UP;
                 let clock = Instant::now();
                 call();
                 let elapsed = clock.elapsed();
-                if is_warm {
-                    seconds.push(elapsed.as_secs_f64());
-                }
+                seconds.push(elapsed.as_secs_f64());
                 total += elapsed;
             }
             total
@@ -144,12 +205,13 @@ fn requests(criterion: &mut Criterion, rows: &mut Rows) {
     let mut viewer = 0;
     let shape = format!("u{USERS}_p{POSTS}");
     let mut stages: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
-    let began = Instant::now();
-    let seconds = time(criterion, &format!("for_you/cpu/f32/{shape}"), || {
+    let arguments = rows.1.clone();
+    let (warm_up, began) = (arguments.effort().0, Instant::now());
+    let seconds = time(criterion, &arguments, &format!("for_you/cpu/f32/{shape}"), || {
         viewer = (viewer + 7_919) % u64::from(USERS);
         let served = runtime.block_on(product.serve(UserId(1 + viewer), RequestFacts::default()));
         let (_, report) = black_box(served).expect("served");
-        if began.elapsed() < WARM_UP {
+        if began.elapsed() < warm_up {
             return;
         }
         let mut own: BTreeMap<&'static str, f64> = BTreeMap::new();
@@ -192,7 +254,7 @@ fn features(criterion: &mut Criterion, rows: &mut Rows) {
     let query = Query::new(UserId(1), clock.now(), RequestFacts::default());
     let mut batch = FeatureBatch::default();
     let shape = format!("n{CANDIDATES}");
-    let seconds = time(criterion, &format!("fill_features/cpu/f32/{shape}"), || {
+    let seconds = time(criterion, &rows.1, &format!("fill_features/cpu/f32/{shape}"), || {
         plan.fill(&query, black_box(&candidates), &mut batch);
     });
     rows.push("fill_features", &shape, "score", &seconds, "features of all candidates into a batch");
@@ -219,7 +281,7 @@ fn retrieval(criterion: &mut Criterion, rows: &mut Rows) {
     println!("recall@100 is {:.4} at the stated limits", hits as f64 / wanted.max(1) as f64);
     let mut turn = 0;
     let shape = format!("u{USERS}_p{POSTS}");
-    let seconds = time(criterion, &format!("nearest/cpu/f32/{shape}"), || {
+    let seconds = time(criterion, &rows.1, &format!("nearest/cpu/f32/{shape}"), || {
         turn = (turn + 1) % queries.len();
         black_box(nearest(index, &limits, clock.now(), &queries[turn]));
     });
@@ -227,13 +289,59 @@ fn retrieval(criterion: &mut Criterion, rows: &mut Rows) {
     rows.push("nearest", &shape, "score", &seconds, &recall);
 }
 
-fn main() {
-    let mut criterion = Criterion::default().warm_up_time(WARM_UP).configure_from_args();
-    let mut rows = Rows::new();
-    requests(&mut criterion, &mut rows);
-    features(&mut criterion, &mut rows);
-    retrieval(&mut criterion, &mut rows);
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("funnel: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let mut rows = Rows::new(&arguments)?;
+    let shape = format!("u{USERS}_p{POSTS}");
+    let groups: [(String, fn(&mut Criterion, &mut Rows)); 3] = [
+        (format!("for_you/cpu/f32/{shape}"), requests),
+        (format!("fill_features/cpu/f32/n{CANDIDATES}"), features),
+        (format!("nearest/cpu/f32/{shape}"), retrieval),
+    ];
+    let wanted: Vec<_> = groups.into_iter().filter(|(id, _)| arguments.wants(id)).collect();
+    if wanted.is_empty() {
+        return Err(format!("no row's id contains any of {:?}", arguments.words));
+    }
+    let (warm_up, measure, samples) = arguments.effort();
+    let mut criterion = Criterion::default()
+        .sample_size(samples)
+        // The warm-up is our own.
+        .warm_up_time(Duration::from_nanos(1))
+        .measurement_time(measure)
+        .without_plots();
+    let run = &rows.0.run;
+    println!("{}, commit {}: a world of {USERS} users and {POSTS} posts for each of", run.device, run.commit);
+    println!(
+        "{}, about {:.0} seconds each after it is made",
+        wanted.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(", "),
+        (warm_up + measure).as_secs_f64()
+    );
+    for (_, group) in wanted {
+        group(&mut criterion, &mut rows);
+    }
     rows.0.run.complete = true;
-    rows.0.write().expect("the record can be written");
-    criterion.final_summary();
+    rows.0.write().map_err(|error| format!("cannot write the record: {error}"))?;
+    for row in &rows.0.run.rows {
+        println!(
+            "{:<56} {:>10.3} ms  ({:.3} .. {:.3})",
+            row.id(),
+            row.median_us / 1e3,
+            row.p10_us / 1e3,
+            row.p90_us / 1e3
+        );
+    }
+    if let Some(folder) = rows.0.folder() {
+        println!("kept in {}", folder.join(format!("{}.json", rows.0.run.name)).display());
+    }
+    Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) use self_test::SelfTest;
 pub use staged::{BinaryType, FeatureType};
 #[cfg(feature = "wgpu")]
 #[doc(hidden)]
-pub use wgpu::testing as wgpu_testing;
+pub use wgpu::{ceilings as wgpu_ceilings, testing as wgpu_testing};
 
 use crate::batch::Split;
 use crate::plan::{Folding, Plan};

@@ -5,6 +5,8 @@
 pub mod allocator;
 #[cfg(feature = "cli")]
 pub mod command;
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+pub mod interpreter;
 pub mod random;
 
 /// A small model of every kind of step: two mask blocks of unlike kinds, a trunk, two towers, batch norms.

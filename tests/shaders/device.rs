@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Named> {
         ("chunks_have_the_bits_of_one_batch".to_owned(), Box::new(chunks)),
         ("callers_side_by_side_get_their_own_bits".to_owned(), Box::new(side_by_side)),
         ("kernel_times_name_every_dispatch".to_owned(), Box::new(times)),
+        ("ceilings_of_the_adapter_are_measured".to_owned(), Box::new(ceilings)),
         ("unknown_adapter_is_an_error_that_lists_those_found".to_owned(), Box::new(unknown_adapter)),
         ("broken_shader_is_a_typed_error".to_owned(), Box::new(broken_shader)),
         ("oversized_buffers_are_a_typed_error".to_owned(), Box::new(oversized)),
@@ -112,6 +113,22 @@ fn side_by_side() {
             });
         }
     });
+}
+
+/// What the benches hold rows of this backend against: that it runs, and gives rates. Times are nobody's to assert here.
+fn ceilings() {
+    let adapter = maskrank::wgpu_ceilings::Ceilings::open().unwrap();
+    assert!(!adapter.title().is_empty());
+    let bytes = (1 << 20) + 48;
+    let is_rate = |rate: Result<f64>| rate.is_ok_and(|rate| rate.is_finite() && rate > 0.0);
+    assert!(is_rate(adapter.multiply()), "multiply");
+    assert!(is_rate(adapter.read(bytes)), "read");
+    assert!(is_rate(adapter.copy(bytes)), "copy");
+    assert!(is_rate(adapter.upload(bytes)), "upload");
+    assert!(is_rate(adapter.download(bytes)), "download");
+    assert!(adapter.dispatch().is_ok_and(|seconds| seconds.is_finite() && seconds >= 0.0));
+    let submissions = adapter.submissions().unwrap();
+    assert!(submissions.len() >= 100 && submissions.iter().all(|seconds| *seconds > 0.0));
 }
 
 fn times() {

@@ -2,6 +2,7 @@
 
 mod compare;
 mod gpu_suite;
+mod import;
 mod kernels;
 mod peers;
 mod report;
@@ -50,7 +51,16 @@ enum Command {
         #[arg(long, value_enum, default_value = "release")]
         profile: gpu_suite::Profile,
     },
+    /// Brings the results of a GPU suite into the records, for the report.
+    Import {
+        /// The bundle's results/, from the machine that ran it
+        results: PathBuf,
+    },
 }
+
+/// What the GPU bench's writer returns, which the import's test runs.
+#[cfg(test)]
+type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// The repository's root.
 fn root() -> &'static Path {
@@ -63,6 +73,7 @@ fn main() -> ExitCode {
         Command::Peers(arguments) => peers::run(root(), &arguments),
         Command::Report(arguments) => report::run(root(), &arguments),
         Command::Compare(arguments) => compare::run(root(), &arguments),
+        Command::Import { results } => import::run(root(), &results).map(drop),
         Command::Kernels { check: true, keep } => kernels::check(root(), keep.as_deref()),
         Command::Kernels { check: false, keep } => kernels::build(root(), keep.as_deref()),
         Command::GpuSuite { bundle: true, out, profile } => gpu_suite::bundle(root(), out, profile).map(drop),

@@ -1,5 +1,22 @@
 //! The command line.
 
+/// What `--help` says.
+pub(crate) const HELP: &str = "\
+Times the library's backends beside the f64 reference and the machine's own limits; every answer is checked first.
+
+    cargo bench                          everything that is present; says first how long it takes
+    cargo bench -- --quick               fewer sizes and samples: under three minutes
+    cargo bench -- score/cpu/bf16 load   rows whose id (op/backend/precision/shape) contains one of the words
+
+    --list        ids and estimates; nothing is run
+    --resume      goes on with an interrupted run of this commit
+    --again       a second run of this commit, kept beside the first, for cargo xtask compare
+    --no-record   nothing is written to benches/record/
+    --help        this
+
+Afterwards: cargo xtask report (a page of all records), cargo xtask peers (PyTorch, ONNX Runtime and OpenVINO beside it),
+cargo xtask compare A B (what changed). docs/METHOD.md says how to read the figures.";
+
 use std::collections::BTreeSet;
 
 /// What was asked for.
@@ -38,8 +55,8 @@ impl Arguments {
                 "--planted-fault" => (arguments.planted_fault, arguments.record) = (true, false),
                 option if option.starts_with('-') => {
                     return Err(format!(
-                        "no option is called {option}; there are --quick, --list, --no-record, --resume, --again and \
-                         words of ids"
+                        "no option is called {option}; there are --quick, --list, --no-record, --resume, --again, --help \
+                         and words of ids"
                     ));
                 }
                 word => arguments.words.push(word.to_owned()),

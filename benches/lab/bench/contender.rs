@@ -7,6 +7,7 @@
 //!     share N SECONDS    share of the machine's limit that a call of N in that time reaches, and the limit
 //!     limits             multiply rate (FLOP/s) and read bandwidth (B/s) as measured so far
 //!     peak               most memory held so far, bytes
+//! contender BACKEND PRECISION THREADS FOLDER --once [PACKED]     one first score, from a packed file where one is named
 //! prepare FOLDER                                 writes what every contender reads
 //! ```
 
@@ -151,14 +152,16 @@ fn flavour_error(
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let began = Instant::now();
     let [backend, precision, threads, folder, rest @ ..] = words else {
-        return Err("contender BACKEND PRECISION THREADS FOLDER [--once]".to_owned());
+        return Err("contender BACKEND PRECISION THREADS FOLDER [--once [PACKED]]".to_owned());
     };
     let folder = Path::new(folder);
     let target = target(backend, precision, threads)?;
-    let model = Model::open(folder).map_err(|error| error.to_string())?;
+    let once = rest.iter().any(|word| word == "--once");
+    // A packed file in the model's place; inputs are the folder's.
+    let packed = rest.iter().find(|word| *word != "--once").map(Path::new);
+    let model = Model::open(packed.unwrap_or(folder)).map_err(|error| error.to_string())?;
     let mut out = io::stdout().lock();
     let failed = |error: io::Error| format!("cannot answer: {error}");
-    let once = rest.iter().any(|word| word == "--once");
     // As many as are asked for: buffers of a cold start are those of its own call.
     let most = if once { COLD_CANDIDATES } else { CANDIDATES };
     let scorer = match target.scorer(&model, &Setup::of(most)) {

@@ -26,6 +26,9 @@ const CLIENTS: usize = 48;
 const BURST: f64 = 4.0;
 /// Samples from which on a p99.9 says something.
 const ENOUGH: usize = 1_000;
+/// Seconds of one point: at least, and where nobody asks for less.
+const SHORTEST: f64 = 15.0;
+pub(crate) const LONGEST: f64 = 140.0;
 
 #[derive(Clone, Copy, Debug)]
 enum Arrivals {
@@ -44,7 +47,9 @@ struct Point {
 }
 
 fn points(session: &Session, target: &Target) -> Vec<Point> {
-    let shares: &[f64] = if session.arguments.quick { &[0.6] } else { &[0.3, 0.6, 0.8] };
+    // Of a backend's slower precisions one rate says enough.
+    let one = session.arguments.quick || !groups::is_quickest(session, target);
+    let shares: &[f64] = if one { &[0.6] } else { &[0.3, 0.6, 0.8] };
     let mut points = Vec::new();
     for is_batching in [false, true] {
         for (name, arrivals) in [("poisson", Arrivals::Poisson), ("bursts", Arrivals::Bursts)] {
@@ -60,12 +65,27 @@ fn points(session: &Session, target: &Target) -> Vec<Point> {
     points
 }
 
-/// Seconds of one point where so many requests arrive a second: enough of them for a p99.9, if that is not too long.
-fn length(session: &Session, requests_per_second: f64) -> f64 {
-    match session.arguments.quick {
-        true => 5.0,
-        false => (1.1 * ENOUGH as f64 / requests_per_second).clamp(40.0, 140.0),
+/// Seconds of one point where so many requests arrive a second: enough of them for a p99.9, if the run has as much time.
+/// Low rates, whose tails are short, and slower precisions have less of it.
+fn length(session: &Session, target: &Target, point: &Point, requests_per_second: f64) -> f64 {
+    if session.arguments.quick {
+        return 5.0;
     }
+    let part = if groups::is_quickest(session, target) { 1.0 } else { 0.5 };
+    let longest = session.longest_load * part * (point.utilisation / 0.6).min(1.0);
+    // A few more are drawn than are needed.
+    (1.1 * ENOUGH as f64 / requests_per_second).min(longest).max(SHORTEST)
+}
+
+/// The longest that points may be so that all of them together take no more than `seconds`.
+pub(crate) fn longest(session: &mut Session, all: &[Target], seconds: f64) -> f64 {
+    for longest in (SHORTEST as usize..LONGEST as usize).rev().step_by(5) {
+        session.longest_load = longest as f64;
+        if plan(session, all).iter().map(|row| row.seconds).sum::<f64>() <= seconds {
+            return session.longest_load;
+        }
+    }
+    SHORTEST
 }
 
 /// The best precision of each backend that is quick enough, and the CPU's f32 in a full run.
@@ -80,6 +100,17 @@ fn targets(session: &Session, all: &[Target]) -> Vec<Target> {
     all.iter().filter(is_quick_enough).filter(|t| is_best(t) || is_full_f32(t)).copied().collect()
 }
 
+/// Backends that are here and get no load: with the reason.
+pub(crate) fn left_out(session: &Session, all: &[Target]) -> Vec<String> {
+    let served = targets(session, all);
+    let slow =
+        all.iter().filter(|t| t.precision == Precision::F32 && served.iter().all(|s| s.backend != t.backend));
+    let reason = |target: &Target| {
+        format!("load on {}: one request of {CANDIDATES} takes more than a second there", target.backend)
+    };
+    slow.map(reason).collect()
+}
+
 pub(crate) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
     let mut planned = Vec::new();
     for target in &targets(session, all) {
@@ -88,7 +119,9 @@ pub(crate) fn plan(session: &Session, all: &[Target]) -> Vec<Planned> {
         let mut first = call * POOL as f64 / 2.0 + groups::guess_check(session, target);
         for point in points(session, target) {
             // Queues are emptied at the end.
-            let seconds = length(session, point.utilisation / call) + 4.0 * call + std::mem::take(&mut first);
+            let seconds = length(session, target, &point, point.utilisation / call)
+                + 4.0 * call
+                + std::mem::take(&mut first);
             planned.push(Planned::new(point.id, seconds));
         }
     }
@@ -115,7 +148,7 @@ pub(crate) fn run(session: &mut Session, all: &[Target]) -> Result<(), String> {
         let capacity = capacity(live.current().scorer(), &requests, &weights)?;
         for point in points {
             let rate = point.utilisation * capacity / mean_size(&requests);
-            let length = length(session, rate);
+            let length = length(session, &target, &point, rate);
             let arrivals = arrivals(&point, rate, &requests, length);
             let answered = if point.is_batching {
                 let batching = BatchingScorer::builder(&live).build().map_err(|error| error.to_string())?;

@@ -7,6 +7,7 @@ mod limits;
 mod load;
 mod output;
 mod quality;
+mod quiet;
 mod session;
 mod subject;
 mod target;
@@ -25,6 +26,10 @@ pub(crate) fn main() -> ExitCode {
     let result = match words.first().map(String::as_str) {
         Some("contender") => contender::run(&words[1..]),
         Some("prepare") => contender::prepare(&words[1..]),
+        _ if words.iter().any(|word| word == "--help" || word == "-h") => {
+            println!("{}", arguments::HELP);
+            Ok(())
+        }
         _ => Arguments::parse(&words).and_then(|arguments| groups::run(&arguments)),
     };
     match result {

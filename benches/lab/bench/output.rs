@@ -4,26 +4,96 @@ use std::fmt::Write as _;
 
 use maskrank_rows::{Row, Run};
 
-/// One row.
-pub(crate) fn line(row: &Row) -> String {
-    let mut line = format!("{:<38} {:>11}", row.id(), duration(row.median_us));
-    let _ = write!(line, "  ({} .. {})", duration(row.p10_us), duration(row.p90_us));
+/// One row as it comes: how long the run has taken, what is left of it, and what was measured. Inside 100 columns for most.
+pub(crate) fn progress(seconds: f64, left: f64, row: &Row) -> String {
+    let mut line = format!(
+        "{:>5} -{:<5} {:<46} {:>9}",
+        minutes(seconds),
+        minutes(left),
+        row.id(),
+        duration(row.median_us)
+    );
     if let Some(noise) = row.noise {
-        let _ = write!(line, " ±{:.1} %", 100.0 * noise);
+        let _ = write!(line, " ±{:.0} %", 100.0 * noise);
     }
-    if let Some(rate) = row.candidates_per_s {
-        let _ = write!(line, "  {rate:.0} candidates/s");
+    if let Some(p99) = row.p99_us {
+        let _ = write!(line, "  p99 {}", duration(p99));
     }
-    if let (Some(p99), Some(p999)) = (row.p99_us, row.p999_us) {
-        let _ = write!(line, "  p99 {}  p99.9 {}", duration(p99), duration(p999));
-    }
-    if let Some(ratio) = row.ratio {
-        match row.baseline.starts_with("limit") {
-            true => _ = write!(line, "  {:.0} % of the {}", 100.0 * ratio, row.baseline),
-            false => _ = write!(line, "  {ratio:.2} × {}", row.baseline),
+    match row.ratio {
+        Some(ratio) if row.baseline.starts_with("limit") => {
+            _ = write!(line, "  {:.0} % of limit", 100.0 * ratio)
+        }
+        Some(ratio) if !row.baseline.is_empty() => _ = write!(line, "  {ratio:.2} × {}", row.baseline),
+        _ => {
+            if let Some(rate) = row.candidates_per_s.filter(|_| row.p99_us.is_none()) {
+                let _ = write!(line, "  {rate:.0}/s");
+            }
         }
     }
     line
+}
+
+fn minutes(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round();
+    format!("{:.0}:{:02.0}", (seconds / 60.0).floor(), seconds % 60.0)
+}
+
+/// The rows of whole calls, starts and loads, for reading at the end: 100 columns.
+pub(crate) fn table(run: &Run) -> String {
+    let mut text = String::new();
+    let optional = |value: Option<f64>, show: &dyn Fn(f64) -> String| value.map_or(String::new(), show);
+    for (title, kind) in [("whole call", "score"), ("fresh process", "start")] {
+        let rows: Vec<&Row> = run.rows.iter().filter(|row| row.kind == kind).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            text,
+            "\n{title:<36} {:>9} {:>9} {:>11} {:>8} {:>7} {:>7} {:>6}",
+            "median", "p90", "cand./s", "of limit", "error", "tau", "top 50"
+        );
+        for row in rows {
+            let share = row.ratio.filter(|_| row.baseline.starts_with("limit"));
+            let _ = writeln!(
+                text,
+                "{:<36} {:>9} {:>9} {:>11} {:>8} {:>7} {:>7} {:>6}",
+                row.id(),
+                duration(row.median_us),
+                duration(row.p90_us),
+                optional(row.candidates_per_s, &|rate| format!("{rate:.0}")),
+                optional(share, &|share| format!("{:.0} %", 100.0 * share)),
+                optional(row.logit_error, &|error| format!("{error:.0e}")),
+                optional(row.kendall_tau, &|tau| format!("{tau:.4}")),
+                optional(row.top_50, &|top| format!("{top:.0}")),
+            );
+        }
+    }
+    let loads: Vec<&Row> = run.rows.iter().filter(|row| row.kind == "load").collect();
+    if !loads.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n{:<44} {:>9} {:>9} {:>9} {:>13}",
+            "under load, from the intended arrival", "p50", "p99", "p99.9", "candidates/s"
+        );
+    }
+    for row in loads {
+        let _ = writeln!(
+            text,
+            "{:<44} {:>9} {:>9} {:>9} {:>13}",
+            row.id(),
+            duration(row.median_us),
+            optional(row.p99_us, &duration),
+            optional(row.p999_us, &duration),
+            optional(row.candidates_per_s, &|rate| format!("{rate:.0}")),
+        );
+    }
+    if !text.is_empty() {
+        text.push_str(
+            "error: the largest of a logit against f64; tau: Kendall's, of the order by score; top 50: how many of\n\
+             the best 50 by f64 are among the best 50. Limits are the machine's own, below.\n",
+        );
+    }
+    text
 }
 
 /// Microseconds in a unit that reads well.
@@ -45,14 +115,22 @@ pub(crate) fn length(seconds: f64) -> String {
 
 /// Limits, what is absent, and how many rows there are.
 pub(crate) fn summary(run: &Run) -> String {
-    let mut text = String::from("\nThe machine at most, as measured in this run:\n");
-    for limit in &run.limits {
+    let mut text = table(run);
+    text.push_str("\nThe machine at most, as measured in this run (all of it is in the record):\n");
+    // Products of every K are for the record.
+    for limit in run.limits.iter().filter(|limit| !limit.name.contains(", K = ")) {
         let value = match limit.unit.as_str() {
             "FLOP/s" => format!("{:.3} TFLOP/s", limit.value / 1e12),
             "B/s" => format!("{:.1} GB/s", limit.value / 1e9),
+            "s" => duration(limit.value * 1e6),
             _ => format!("{} {}", limit.value, limit.unit),
         };
-        let _ = writeln!(text, "  {:<44} {} threads  {value}", limit.name, limit.threads);
+        let threads = match limit.threads {
+            0 => String::new(),
+            1 => "1 thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        let _ = writeln!(text, "  {:<66} {threads:<10} {value}", limit.name);
     }
     if !run.absent.is_empty() {
         text.push_str("Not here:\n");
@@ -65,4 +143,50 @@ pub(crate) fn summary(run: &Run) -> String {
     }
     let _ = write!(text, "{} rows, commit {}, {}", run.rows.len(), run.commit, run.device);
     text
+}
+
+#[cfg(test)]
+#[allow(dead_code, reason = "a bench without a harness runs no tests; tests/bench_refuses.rs runs these")]
+mod tests {
+    use super::*;
+
+    fn row(op: &str, kind: &str) -> Row {
+        Row {
+            op: op.into(),
+            backend: "cpu".into(),
+            dtype: "bf16".into(),
+            shape: "n1500_r12_t2".into(),
+            kind: kind.into(),
+            median_us: 475_912.3,
+            p10_us: 471_000.0,
+            p90_us: 512_000.0,
+            noise: Some(0.012),
+            candidates_per_s: Some(23_383.4),
+            ratio: Some(0.54),
+            baseline: "limit: multiply rate 3.123 TFLOP/s".into(),
+            logit_error: Some(2.4e-2),
+            top_50: Some(50.0),
+            kendall_tau: Some(0.998_765),
+            p99_us: (kind == "load").then_some(1.2e6),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn what_is_read_at_the_end_fits_into_a_hundred_columns() {
+        let rows = vec![
+            row("score_ragged", "score"),
+            row("cold_start_packed", "start"),
+            row("load_batching", "load"),
+        ];
+        let text = table(&Run { rows: rows.clone(), ..Run::default() });
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+        }
+        assert!(text.contains("475.91 ms") && text.contains("54 %") && text.contains("2e-2"), "{text}");
+        for row in &rows {
+            let line = progress(125.0, 1000.0, row);
+            assert!(line.chars().count() <= 100 && line.contains("2:05 -16:40"), "{line}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use criterion::Criterion;
 use maskrank::golden::Case;
 use maskrank::plan::Cost;
 use maskrank::{Backend, Device};
-use maskrank_rows::{Place, Recorder, Row, Summary};
+use maskrank_rows::{Limit, Place, Recorder, Row, Summary};
 
 use super::Arguments;
 use super::limits::{Limits, Work};
@@ -34,6 +34,12 @@ pub(crate) struct Session {
     pub(crate) qualities: BTreeMap<String, (Quality, Device)>,
     /// FLOP/s of a few candidates, by target: only for telling how long a run will be.
     pub(crate) rates: BTreeMap<String, f64>,
+    /// Seconds that one point of load may take.
+    pub(crate) longest_load: f64,
+    /// What is still to come: seconds by id.
+    pub(crate) ahead: BTreeMap<String, f64>,
+    /// Limits of the run that this one goes on with.
+    earlier: Vec<Limit>,
     /// Reasons why rows were refused.
     pub(crate) refused: Vec<String>,
     criterion: Criterion,
@@ -58,7 +64,18 @@ impl Session {
         if arguments.resume {
             recorder.resume()?;
             arguments.without.extend(recorder.run.rows.iter().map(Row::id));
+        } else if let Some(rows) = recorder.interrupted()? {
+            println!(
+                "an interrupted run of this commit has {rows} rows; this one takes its place (--resume goes on with it)"
+            );
         }
+        // Found out now rather than after the first row.
+        if !arguments.list {
+            recorder
+                .check()
+                .map_err(|error| format!("{error}; --no-record measures without keeping anything"))?;
+        }
+        let earlier = std::mem::take(&mut recorder.run.limits);
         Ok(Self {
             arguments,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -71,6 +88,9 @@ impl Session {
             truth,
             effort,
             recorder,
+            longest_load: super::load::LONGEST,
+            ahead: BTreeMap::new(),
+            earlier,
             refused: Vec::new(),
             criterion: timing::criterion(effort),
             began,
@@ -100,9 +120,25 @@ impl Session {
     /// # Errors
     /// When the record cannot be written.
     pub(crate) fn push(&mut self, row: Row) -> Result<(), String> {
-        println!("{:>5.0}s  {}", self.began.elapsed().as_secs_f64(), output::line(&row));
-        self.recorder.run.limits = self.limits.list();
+        self.ahead.remove(&row.id());
+        let left = self.ahead.values().sum::<f64>();
+        println!("{}", output::progress(self.seconds(), left, &row));
+        self.recorder.run.limits = self.all_limits();
         self.recorder.push(row).map_err(|error| format!("cannot write the record: {error}"))
+    }
+
+    /// Limits as measured now, and by the run that this one goes on with: the best of both.
+    fn all_limits(&self) -> Vec<Limit> {
+        let mut limits = self.limits.list();
+        for earlier in &self.earlier {
+            let is_same = |own: &&mut Limit| own.name == earlier.name && own.threads == earlier.threads;
+            match limits.iter_mut().find(is_same) {
+                Some(own) if own.unit == "s" => own.value = own.value.min(earlier.value),
+                Some(own) => own.value = own.value.max(earlier.value),
+                None => limits.push(earlier.clone()),
+            }
+        }
+        limits
     }
 
     /// Keeps the reason why rows have no time.
@@ -142,12 +178,22 @@ impl Session {
     pub(crate) fn share(&mut self, row: &mut Row, work: &Work) {
         match self.limits.share(work) {
             Ok(share) => (row.baseline, row.ratio) = (share.limit, Some(share.of_limit)),
-            Err(reason) => {
-                let note = format!("{}: no share of a limit is given: {reason}", row.id());
-                eprintln!("NO SHARE {note}");
-                self.recorder.run.notes.push(note);
-            }
+            Err(reason) => self.no_share(row, &reason),
         }
+    }
+
+    /// The same of a GPU that WGSL reaches: `flops` and `bytes` of weights took so long, of `region` bytes in all.
+    pub(crate) fn share_of_adapter(&mut self, row: &mut Row, flops: f64, bytes: usize, region: usize) {
+        match self.limits.adapter.share(flops, bytes, region, row.median_us * 1e-6) {
+            Ok(share) => (row.baseline, row.ratio) = (share.limit, Some(share.of_limit)),
+            Err(reason) => self.no_share(row, &reason),
+        }
+    }
+
+    fn no_share(&mut self, row: &Row, reason: &str) {
+        let note = format!("{}: no share of a limit is given: {reason}", row.id());
+        eprintln!("NO SHARE {note}");
+        self.recorder.run.notes.push(note);
     }
 
     /// Seconds since the run began.
@@ -161,11 +207,15 @@ impl Session {
     /// Anything was refused: the run fails, whatever else was measured.
     pub(crate) fn finish(mut self) -> Result<(), String> {
         self.recorder.run.complete = self.refused.is_empty();
-        self.recorder.run.limits = self.limits.list();
+        self.recorder.run.limits = self.all_limits();
         self.recorder.write().map_err(|error| format!("cannot write the record: {error}"))?;
         println!("{}", output::summary(&self.recorder.run));
         if let Some(folder) = self.recorder.folder() {
             println!("kept in {}", folder.join(format!("{}.json", self.recorder.run.name)).display());
+            println!(
+                "next: cargo xtask report (one page of all records); cargo xtask peers (PyTorch, ONNX Runtime, OpenVINO\n\
+                 beside it); cargo xtask compare A B (what changed); docs/METHOD.md (how to read it)"
+            );
         }
         println!("took {:.0} s", self.seconds());
         match self.refused.len() {

@@ -159,7 +159,20 @@ impl Truth {
             "the f64 reference scores {TRUTH_ROWS} candidates of {name}, once; later runs read {}",
             file.display()
         );
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        let all = Self::fresh(model, weights, inputs)?;
+        let bytes: Vec<u8> = all.logits.iter().chain(&all.scores).flat_map(|v| v.to_le_bytes()).collect();
+        fs::create_dir_all(cache())
+            .and_then(|()| fs::write(&file, bytes))
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        Ok(all)
+    }
+
+    /// The same, computed now with all threads and kept nowhere.
+    ///
+    /// # Errors
+    /// When the reference refuses the model.
+    pub(crate) fn fresh(model: &Model, weights: &[f64], inputs: &Inputs) -> Result<Self, String> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let per = TRUTH_ROWS.div_ceil(threads);
         let parts = std::thread::scope(|scope| {
             let handles: Vec<_> = (0..threads)
@@ -178,14 +191,14 @@ impl Truth {
             all.logits.extend(part.logits);
             all.scores.extend(part.scores);
         }
-        let bytes: Vec<u8> = all.logits.iter().chain(&all.scores).flat_map(|v| v.to_le_bytes()).collect();
-        fs::create_dir_all(cache())
-            .and_then(|()| fs::write(&file, bytes))
-            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
         Ok(all)
     }
 
-    fn rows(
+    /// Of some of the inputs' rows, on this thread.
+    ///
+    /// # Errors
+    /// When the reference refuses the model.
+    pub(crate) fn rows(
         model: &Model,
         weights: &[f64],
         inputs: &Inputs,

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use maskrank_rows::Summary;
 
+use super::quiet::quietly;
+
 /// How long rows are sampled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -61,27 +63,29 @@ pub(crate) fn samples(
     let before = steady();
     let (mut samples, mut failed) = (Vec::new(), None);
     let (group, name) = id.rsplit_once('/').unwrap_or(("bench", id));
-    let mut group = criterion.benchmark_group(group);
-    group.sampling_mode(SamplingMode::Flat);
-    group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
-        bencher.iter_custom(|iterations| {
-            let mut total = Duration::ZERO;
-            for _ in 0..iterations {
-                if failed.is_some() {
-                    return Duration::from_nanos(1);
-                }
-                match call() {
-                    Ok(elapsed) => {
-                        samples.push(elapsed.as_secs_f64());
-                        total += elapsed;
+    quietly(|| {
+        let mut group = criterion.benchmark_group(group);
+        group.sampling_mode(SamplingMode::Flat);
+        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut total = Duration::ZERO;
+                for _ in 0..iterations {
+                    if failed.is_some() {
+                        return Duration::from_nanos(1);
                     }
-                    Err(error) => failed = Some(error),
+                    match call() {
+                        Ok(elapsed) => {
+                            samples.push(elapsed.as_secs_f64());
+                            total += elapsed;
+                        }
+                        Err(error) => failed = Some(error),
+                    }
                 }
-            }
-            total.max(Duration::from_nanos(1))
+                total.max(Duration::from_nanos(1))
+            });
         });
+        group.finish();
     });
-    group.finish();
     match failed {
         Some(error) => Err(error),
         None => Ok(Summary::of(&samples, drift(before))),

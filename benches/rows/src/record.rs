@@ -63,23 +63,57 @@ impl Recorder {
         Self { folder: keep.then(|| place.folder()), run }
     }
 
-    /// Goes on with a run of the same commit that did not come to its end: its rows, limits and remarks are kept. Nothing
-    /// happens where there is none.
+    /// Goes on with the last run of the same commit, of whatever day: its rows, limits and remarks are kept, and its place.
+    /// Nothing happens where there is none.
     ///
     /// # Errors
     /// A record is there and cannot be read.
     pub fn resume(&mut self) -> Result<(), String> {
-        let Some(path) = self.folder.as_ref().map(|folder| folder.join(format!("{}.json", self.run.name)))
-        else {
-            return Ok(());
-        };
-        if !path.is_file() {
-            return Ok(());
-        }
-        let before = read(&path)?;
+        let Some((path, before)) = self.last()? else { return Ok(()) };
+        self.folder = path.parent().map(Path::to_owned);
         let load_average = before.load_average.into_iter().chain(self.run.load_average).reduce(f64::max);
         self.run = Run { complete: false, load_average, command: self.run.command.clone(), ..before };
         Ok(())
+    }
+
+    /// Rows of a run of the same commit that did not come to its end, if there is one.
+    ///
+    /// # Errors
+    /// A record is there and cannot be read.
+    pub fn interrupted(&self) -> Result<Option<usize>, String> {
+        Ok(self.last()?.filter(|(_, run)| !run.complete).map(|(_, run)| run.rows.len()))
+    }
+
+    /// The newest run of the same name and commit.
+    fn last(&self) -> Result<Option<(PathBuf, Run)>, String> {
+        let Some(machine) = self.folder.as_ref().and_then(|folder| folder.parent()) else { return Ok(None) };
+        let Ok(days) = fs::read_dir(machine) else { return Ok(None) };
+        let suffix = format!("-{}", self.run.commit);
+        let is_own =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&suffix));
+        let mut days: Vec<PathBuf> = days.flatten().map(|entry| entry.path()).filter(is_own).collect();
+        days.sort();
+        for day in days.into_iter().rev() {
+            let path = day.join(format!("{}.json", self.run.name));
+            if path.is_file() {
+                let run = read(&path)?;
+                return Ok((run.commit == self.run.commit).then_some((path, run)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the record can be written: before anything is measured for it.
+    ///
+    /// # Errors
+    /// Names the folder and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let probe = folder.join(format!(".{}.probe", self.run.name));
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&probe, ""))
+            .and_then(|()| fs::remove_file(&probe))
+            .map_err(|error| format!("cannot write records to {}: {error}", folder.display()))
     }
 
     /// Adds a row, with the run's own device, commit and date where it has none, and writes everything.
@@ -212,9 +246,32 @@ mod tests {
         let rows = records(root.path()).unwrap().remove(0).1.rows;
         assert_eq!(rows.iter().map(|row| row.op.as_str()).collect::<Vec<_>>(), ["first", "second"]);
         // Of another commit nothing is taken.
-        let mut other = Recorder::new("bench", &Place { commit: "def".into(), ..place }, true);
+        let mut other = Recorder::new("bench", &Place { commit: "def".into(), ..place.clone() }, true);
         other.resume().unwrap();
         assert!(other.run.rows.is_empty());
+        // After midnight it goes on where it began, and nowhere else.
+        let tomorrow = Place { date: "2026-11-23".into(), ..place.clone() };
+        let mut later = Recorder::new("bench", &tomorrow, true);
+        assert_eq!(later.interrupted().unwrap(), Some(2));
+        later.resume().unwrap();
+        later.run.complete = true;
+        later.push(row("third")).unwrap();
+        let found = records(root.path()).unwrap();
+        assert_eq!((found.len(), found[0].1.rows.len()), (1, 3));
+        // That one was not interrupted.
+        assert_eq!(Recorder::new("bench", &place, true).interrupted().unwrap(), None);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_said_beforehand() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(root.path());
+        Recorder::new("bench", &place, true).check().unwrap();
+        fs::remove_dir_all(root.path().join("benches")).unwrap();
+        fs::write(root.path().join("benches"), "a file, no folder").unwrap();
+        let problem = Recorder::new("bench", &place, true).check().unwrap_err();
+        assert!(problem.contains("cannot write records to") && problem.contains("some-device"), "{problem}");
+        assert!(Recorder::new("bench", &place, false).check().is_ok(), "nothing is kept, nothing is written");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::{Backend, Error, Precision, Result};
 
 use super::artifacts::{self, Target};
 use super::driver::{self, DeviceMemory, Found, Gpu, Kernel, LoadedModule};
-use super::lane::{CudaLane, OutputLayout};
+use super::lane::CudaLane;
+use super::outputs::OutputLayout;
 use super::program::{Place, Program};
 
 /// A plan on a GPU.

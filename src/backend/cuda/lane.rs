@@ -15,14 +15,16 @@ use std::time::Duration;
 
 use crate::backend::staged::Layout;
 use crate::backend::{Call, DeviceCall, Lane, SelfTest, StagedCall};
-use crate::scores::{Outputs, Scores, Status};
+use crate::scores::{Outputs, Scores};
 use crate::{Backend, Error, Result};
 
+use super::bucket::Bucket;
 use super::device_call;
-use super::driver::{DeviceMemory, Event, Graph, PinnedMemory, Step, Stream};
+use super::driver::{DeviceMemory, Event, PinnedMemory, Stream};
 use super::executor::{CudaExecutor, unavailable};
-use super::layout::{Arena, Region};
-use super::program::{Feed, HeadCall, HeadOutputs, Launch, Place, Program, once};
+use super::layout::Region;
+use super::outputs::{OutputLayout, head_outputs, wanted};
+use super::program::{Feed, HeadCall};
 use super::staging;
 
 /// A lane. Fields are dropped in order: the streams wait for what is in flight before memory is freed.
@@ -58,34 +60,6 @@ struct Marks {
     done: Event,
     /// What was enqueued in a caller's stream is done.
     lent: Event,
-}
-
-/// A graph for batches of up to so many candidates.
-pub(super) struct Bucket {
-    pub(super) candidates: usize,
-    pub(super) graph: Graph,
-    last: usize,
-    /// What is computed once a request, by tile, and the number of requests that the graph is set to.
-    sums: [Vec<Launch>; 2],
-    requests: usize,
-}
-
-/// Where outputs lie in pinned memory.
-pub(super) struct OutputLayout {
-    status: Region,
-    score: Region,
-    per_task: [Region; 3],
-    pub(super) bytes: usize,
-}
-
-impl OutputLayout {
-    pub(super) fn new(program: &Program) -> Self {
-        let mut arena = Arena::default();
-        let status = arena.push(program.lane.status.bytes);
-        let score = arena.push(program.lane.score.bytes);
-        let per_task = program.lane.per_task().map(|region| arena.push(region.bytes));
-        Self { status, score, per_task, bytes: arena.bytes() }
-    }
 }
 
 impl CudaLane {
@@ -174,7 +148,7 @@ impl CudaLane {
                 calibrated: work.calibrated,
                 outputs: head_outputs(program, place, first, work.outputs),
             };
-            let bucket = bucket(graphs, rows.len(), program)?;
+            let bucket = Bucket::choose(graphs, rows.len(), program.max_candidates())?;
             // SAFETY: all addresses are in the image and in this lane's memory, which outlive the wait; runs of a lane
             // are in one stream.
             unsafe { bucket.launch(executor, place, &source, head, stream)? };
@@ -214,31 +188,8 @@ impl CudaLane {
             return Err(error);
         }
         (self.is_timed, self.is_lent) = (true, false);
-        self.read(scores);
+        self.layout.read(self.outputs.bytes(), scores);
         Ok(())
-    }
-
-    /// Outputs out of pinned memory.
-    fn read(&self, scores: &mut Scores) {
-        let pinned = self.outputs.bytes();
-        let layout = &self.layout;
-        let read = |from: Region, into: &mut [f32]| {
-            let bytes: &mut [u8] = bytemuck::cast_slice_mut(into);
-            bytes.copy_from_slice(&pinned[from.offset..from.offset + bytes.len()]);
-        };
-        read(layout.score, &mut scores.scores);
-        let per_task = [&mut scores.logits, &mut scores.probabilities, &mut scores.calibrated_probabilities];
-        for (from, into) in layout.per_task.into_iter().zip(per_task) {
-            read(from, into);
-        }
-        let statuses = pinned[layout.status.offset..].chunks_exact(size_of::<u32>());
-        for (status, word) in scores.statuses.iter_mut().zip(statuses) {
-            *status = match word {
-                [0, ..] => Status::Ok,
-                [1, ..] => Status::ZeroVariance,
-                _ => Status::NonFinite,
-            };
-        }
     }
 
     fn check_usable(&self) -> Result<()> {
@@ -262,7 +213,7 @@ impl CudaLane {
         let outputs = device_call::outputs(call.outputs, program, place);
         let source = device_call::feed(call.batch, &self.executor, outputs.status);
         let head = HeadCall { weights: call.weights, calibrated: call.calibrated, outputs };
-        let bucket = bucket(&mut self.graphs, call.batch.candidates, program)?;
+        let bucket = Bucket::choose(&mut self.graphs, call.batch.candidates, program.max_candidates())?;
         // SAFETY: the lane's memory outlives what is enqueued: `lent` is waited for before it is freed, and before the
         // lane runs anything else. The caller answers for the rest, by the contract of `DeviceSlice`.
         unsafe { bucket.launch(&self.executor, place, &source, head, stream)? };
@@ -297,30 +248,6 @@ fn feed(
         upload(bytes.start, &packed[bytes])?;
     }
     Ok(())
-}
-
-fn wanted(outputs: Outputs) -> [bool; 3] {
-    [outputs.logits, outputs.probabilities, outputs.calibrated_probabilities]
-}
-
-/// Where the outputs of a batch's rows from `first` on go.
-pub(super) fn head_outputs(program: &Program, place: Place, first: usize, outputs: Outputs) -> HeadOutputs {
-    let tasks = program.plan().head().tasks.len();
-    let at =
-        |region: Region, columns: usize| region.at(place.lane) + (first * columns * size_of::<f32>()) as u64;
-    let mut per_task = program.lane.per_task().map(|region| at(region, tasks));
-    for (address, wanted) in per_task.iter_mut().zip(wanted(outputs)) {
-        if !wanted {
-            *address = 0;
-        }
-    }
-    HeadOutputs { status: at(program.lane.status, 1), score: at(program.lane.score, 1), per_task }
-}
-
-/// The smallest graph for these many candidates.
-fn bucket<'a>(graphs: &'a mut [Bucket], candidates: usize, program: &Program) -> Result<&'a mut Bucket> {
-    let fits = graphs.iter_mut().find(|bucket| bucket.candidates >= candidates);
-    fits.ok_or(Error::TooManyCandidates { max: program.max_candidates(), found: candidates })
 }
 
 impl Lane for CudaLane {
@@ -408,59 +335,4 @@ impl Drop for CudaLane {
             let _over = self.marks.lent.wait();
         }
     }
-}
-
-impl Bucket {
-    fn new(executor: &CudaExecutor, place: Place, candidates: usize) -> Result<Self> {
-        let program = &executor.program;
-        // The first and the last launch are replaced in every call; these stand in for them.
-        let weights = vec![0.0; program.plan().head().tasks.len()];
-        let outputs = head_outputs(program, place, 0, Outputs::default());
-        let head = HeadCall { weights: &weights, calibrated: true, outputs };
-        let sums = program.sums(place);
-        let mut launches = vec![program.featurize(place, candidates, &Feed::empty(outputs.status))];
-        launches.extend(sums[once::tile(0)].iter().cloned());
-        launches.extend(program.middle(place, candidates));
-        launches.push(program.head(place, candidates, head));
-        let steps = launches.iter().map(|launch| step(executor, launch)).collect::<Result<Vec<_>>>()?;
-        let graph = Graph::new(&executor.gpu, &steps)?;
-        let last = steps.len() - 1;
-        Ok(Self { candidates, graph, last, sums, requests: 0 })
-    }
-
-    /// Starts a run with a call's own features and score weights.
-    ///
-    /// # Safety
-    /// As [`Graph::launch`].
-    pub(super) unsafe fn launch(
-        &mut self,
-        executor: &CudaExecutor,
-        place: Place,
-        feed: &Feed,
-        head: HeadCall<'_>,
-        stream: &Stream,
-    ) -> Result<()> {
-        let program = &executor.program;
-        let first = program.featurize(place, self.candidates, feed);
-        let last = program.head(place, self.candidates, head);
-        self.graph.update(0, &step(executor, &first)?)?;
-        if self.requests != feed.requests {
-            for (index, launch) in self.sums[once::tile(feed.requests)].iter_mut().enumerate() {
-                launch.grid[1] = once::tile_rows(feed.requests);
-                self.graph.update(1 + index, &step(executor, launch)?)?;
-            }
-            self.requests = feed.requests;
-        }
-        self.graph.update(self.last, &step(executor, &last)?)?;
-        // SAFETY: the caller's promise.
-        unsafe { self.graph.launch(stream) }
-    }
-}
-
-pub(super) fn step<'a>(executor: &'a CudaExecutor, launch: &'a Launch) -> Result<Step<'a>> {
-    Ok(Step {
-        kernel: executor.kernel(&launch.entry)?,
-        grid: launch.grid,
-        parameters: launch.parameters.bytes(),
-    })
 }

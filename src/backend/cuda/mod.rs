@@ -4,6 +4,7 @@
 //! `executor` and `lane` bring the two together.
 
 mod artifacts;
+mod bucket;
 mod device_call;
 mod driver;
 mod element;
@@ -11,6 +12,7 @@ mod executor;
 mod lane;
 mod layout;
 mod manifest;
+mod outputs;
 mod params;
 mod program;
 mod staging;

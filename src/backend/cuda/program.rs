@@ -4,12 +4,14 @@
 //! allocation each) and, for a batch size, the launches with their parameters. Executors only allocate, copy and
 //! launch: the driver's, and the interpreter's in tests, run the same programs.
 
+mod call;
 mod constants;
 mod launches;
 mod memory;
 pub(crate) mod once;
 
-pub(crate) use launches::{Feed, FeedColumns, HeadCall, HeadOutputs, Launch, Place};
+pub(crate) use call::{Feed, FeedColumns, HeadCall, HeadOutputs, Place};
+pub(crate) use launches::Launch;
 
 use crate::backend::Options;
 use crate::plan::{Plan, Step};

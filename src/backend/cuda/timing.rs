@@ -2,6 +2,7 @@
 //! can copy.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backend::staged::{BinaryType, FeatureType, Layout};
 use crate::backend::{Device, Executor, Options, folding};
@@ -10,9 +11,11 @@ use crate::plan::{Plan, Step as PlanStep};
 use crate::scores::Outputs;
 use crate::{Model, Precision, Result};
 
+use super::bucket;
 use super::driver::{DeviceMemory, Event, Graph, PinnedMemory, Stream};
 use super::executor::CudaExecutor;
-use super::lane::{self, CudaLane};
+use super::lane::CudaLane;
+use super::outputs::head_outputs;
 use super::program::{Feed, HeadCall, Launch, once};
 
 /// Launches of one kernel in a graph, so that the time of starting the graph is shared.
@@ -40,6 +43,16 @@ pub struct CopyTime {
     pub name: &'static str,
     /// Bytes that are moved: read and written on the device count twice.
     pub bytes: f64,
+    /// Seconds.
+    pub seconds: Vec<f64>,
+}
+
+/// What it costs to start work, sorted.
+#[derive(Clone, Debug)]
+pub struct StartTime {
+    /// `graph_start`: the host's clock, from starting a graph of one small kernel to knowing that it is done;
+    /// `kernel_start`: the device's clock, what one more small kernel takes in a graph.
+    pub name: &'static str,
     /// Seconds.
     pub seconds: Vec<f64>,
 }
@@ -116,7 +129,7 @@ impl Timing {
         let one_to_one = launches.len() == self.plan.steps.len();
         let mut times = Vec::new();
         for (index, launch) in launches.iter().enumerate() {
-            let step = lane::step(&self.executor, launch)?;
+            let step = bucket::step(&self.executor, launch)?;
             let steps: Vec<_> = (0..COPIES).map(|_| step).collect();
             let graph = Graph::new(&self.executor.gpu, &steps)?;
             let seconds = self.sample(&graph, samples, COPIES as f64)?;
@@ -142,7 +155,7 @@ impl Timing {
     /// A device that fails.
     pub fn graph(&mut self, candidates: usize, samples: usize) -> Result<Vec<f64>> {
         let launches = self.launches(candidates);
-        let steps = launches.iter().map(|launch| lane::step(&self.executor, launch));
+        let steps = launches.iter().map(|launch| bucket::step(&self.executor, launch));
         let graph = Graph::new(&self.executor.gpu, &steps.collect::<Result<Vec<_>>>()?)?;
         self.sample(&graph, samples, 1.0)
     }
@@ -181,10 +194,40 @@ impl Timing {
         Ok(times)
     }
 
+    /// What starting work costs, by the plan's last kernel for one candidate.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn starts(&mut self, samples: usize) -> Result<Vec<StartTime>> {
+        let launches = self.launches(1);
+        let Some(last) = launches.last() else { return Ok(Vec::new()) };
+        let step = bucket::step(&self.executor, last)?;
+        let graph = |copies: usize| Graph::new(&self.executor.gpu, &vec![step; copies]);
+        let (one, many) = (graph(1)?, graph(1 + COPIES)?);
+        let (alone, together) = (self.sample(&one, samples, 1.0)?, self.sample(&many, samples, 1.0)?);
+        let more = alone.iter().zip(&together).map(|(one, many)| (many - one).max(0.0) / COPIES as f64);
+        let _current = self.executor.gpu.enter()?;
+        let mut seconds = Vec::with_capacity(samples);
+        for _ in 0..samples {
+            let clock = Instant::now();
+            // SAFETY: as in `sample`; waited for at once.
+            unsafe { one.launch(&self.stream)? };
+            self.stream.wait()?;
+            seconds.push(clock.elapsed().as_secs_f64());
+        }
+        seconds.sort_by(f64::total_cmp);
+        let mut more: Vec<f64> = more.collect();
+        more.sort_by(f64::total_cmp);
+        Ok(vec![
+            StartTime { name: "graph_start", seconds },
+            StartTime { name: "kernel_start", seconds: more },
+        ])
+    }
+
     fn launches(&self, candidates: usize) -> Vec<Launch> {
         let program = &self.executor.program;
         let place = self.executor.place(&self.lane.memory);
-        let outputs = lane::head_outputs(program, place, 0, Outputs::default());
+        let outputs = head_outputs(program, place, 0, Outputs::default());
         let types = (FeatureType::F32, BinaryType::Numbers);
         let layout = Layout::new(types, (1, candidates), self.plan.widths, &self.executor.split);
         let feed = Feed::new(&layout, program.lane.inputs.at(place.lane), &(0..candidates), outputs.status);

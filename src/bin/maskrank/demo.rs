@@ -152,9 +152,10 @@ fn time(scorer: &Scorer, batch: Batch<'_>, weights: &[f32]) -> Result<(), Box<dy
     }
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
+    let rate = batch.candidates() as f64 / median;
+    let decimals = if rate < 100.0 { 2 } else { 0 };
     println!(
-        "{:.0} candidates/s: {} candidates in {:.2} ms (median of {}, fastest {:.2} ms, slowest {:.2} ms)",
-        batch.candidates() as f64 / median,
+        "{rate:.decimals$} candidates/s: {} candidates in {:.2} ms (median of {}, fastest {:.2} ms, slowest {:.2} ms)",
         batch.candidates(),
         median * 1e3,
         times.len(),

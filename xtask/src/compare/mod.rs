@@ -227,4 +227,36 @@ mod tests {
             assert!(outcome.changed.is_empty(), "{}:\n{}", again.display(), text(&outcome, &a, &b));
         }
     }
+
+    /// A slowdown that is planted into the second run of a committed pair is named, and no other row is: every row of whole
+    /// calls that the comparison says it can see.
+    #[test]
+    fn a_planted_slowdown_of_a_committed_run_is_reported() {
+        let folder = crate::root().join("benches/record");
+        let (mut planted, mut seen) = (0, 0);
+        for again in find(&folder).unwrap() {
+            let name = again.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(first) = name.strip_suffix("-again") else { continue };
+            let (a, b) =
+                (load(&again.with_file_name(format!("{first}.json"))).unwrap(), load(&again).unwrap());
+            let whole: Vec<&String> =
+                b.rows.iter().filter(|(_, row)| row.kind == "score").map(|(id, _)| id).collect();
+            for id in whole {
+                let mut slower = b.clone();
+                slower.rows.get_mut(id).unwrap().median_us *= 1.3;
+                let outcome = compare(&a, &slower).unwrap();
+                let named: Vec<&str> = outcome.changed.iter().map(|pair| pair.id.as_str()).collect();
+                assert!(named.iter().all(|other| other == id), "{id} was slowed down, {named:?} are named");
+                planted += 1;
+                if named == [id] {
+                    seen += 1;
+                    let said = text(&outcome, &a, &slower);
+                    assert!(said.contains(&format!("slower  {id}")), "{said}");
+                }
+            }
+        }
+        // Some rows of a busy machine are noisier than that, and say so; most are not.
+        assert!(planted > 0 && 2 * seen > planted, "{seen} of {planted} slowdowns of 30 % were reported");
+        println!("{seen} of {planted} slowdowns of 30 % were reported");
+    }
 }

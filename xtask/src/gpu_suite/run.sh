@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves and times maskrank's CUDA backend on this machine: ./run.sh [PART…], all parts by default.
 # Needs an NVIDIA driver and nothing else. Results go to results/, a table to the end of the output.
+# MASKRANK_REHEARSAL=1 ./run.sh runs every part on next to nothing, to see that they run.
 # Exit code: 0 when every part that ran passed, 1 otherwise, 2 without a usable GPU.
 set -u
 cd "$(dirname "$0")" || exit 1
@@ -20,6 +21,9 @@ if ! timeout 8 bin/gpu probe; then
     exit 2
 fi
 
+if [ -n "${MASKRANK_REHEARSAL:-}" ]; then
+    echo "a rehearsal: no figure means anything"
+fi
 mkdir -p results
 summary=results/summary.csv
 [ -f "$summary" ] || echo "part,outcome,seconds,remark" >"$summary"
@@ -34,17 +38,27 @@ record() { # part outcome seconds remark
     if [ "$2" = failed ]; then failed=1; fi
 }
 
-suite() { # families…: trials of the shared suite, on every precision
-    for family in "$@"; do
+trials() { # beginnings…: trials of the shared suite, on every precision
+    for beginning in "$@"; do
         for precision in $precisions; do
             # A filter that fits nothing must not pass for a success.
-            if ! bin/suite --list "cuda/$precision/$family/" | grep -q ': test$'; then
-                echo "no trial is named cuda/$precision/$family/"
+            if ! bin/suite --list "cuda/$precision/$beginning" | grep -q ': test$'; then
+                echo "no trial is named cuda/$precision/$beginning"
                 return 1
             fi
-            bin/suite "cuda/$precision/$family/" || return 1
+            bin/suite "cuda/$precision/$beginning" || return 1
         done
     done
+}
+
+rehearsed() { # part: a trial or two of each
+    case $1 in
+    golden) trials golden/tiny-parallel ;;
+    edges) trials ragged/declared_splits reuse/odd_requests staging/bf16_bits threads/ ;;
+    invariance) trials invariance/tiny-parallel ;;
+    sizes) trials sizes/small ;;
+    random) trials random_model/seed_1 ;;
+    esac
 }
 
 find_sanitizer() {
@@ -57,8 +71,8 @@ find_sanitizer() {
 
 sanitizer() { # tool: the small cases, ragged models and requests that share products, in each precision
     for precision in $precisions; do
-        for trials in golden/tiny-parallel golden/serial random_model/seed_1 reuse/odd_requests staging/; do
-            "$(find_sanitizer)" --tool "$1" --error-exitcode 1 bin/suite --test-threads 1 "cuda/$precision/$trials" || return 1
+        for beginning in golden/tiny-parallel golden/serial random_model/seed_1 reuse/odd_requests staging/; do
+            "$(find_sanitizer)" --tool "$1" --error-exitcode 1 bin/suite --test-threads 1 "cuda/$precision/$beginning" || return 1
         done
     done
 }
@@ -76,11 +90,18 @@ peers() {
 
 run_part() {
     case $1 in
-    golden) suite golden ;;
-    edges) suite ragged reuse staging threads ;;
-    invariance) suite invariance ;;
-    sizes) suite sizes ;;
-    random) suite random_model ;;
+    golden | edges | invariance | sizes | random)
+        if [ -n "${MASKRANK_REHEARSAL:-}" ]; then
+            rehearsed "$1"
+            return
+        fi ;;
+    esac
+    case $1 in
+    golden) trials golden/ ;;
+    edges) trials ragged/ reuse/ staging/ threads/ ;;
+    invariance) trials invariance/ ;;
+    sizes) trials sizes/ ;;
+    random) trials random_model/ ;;
     memcheck | racecheck | initcheck | synccheck) sanitizer "$1" ;;
     ceilings | kernels | model) bin/gpu "$1" "results/$1.csv" ;;
     peers) peers ;;
@@ -107,7 +128,7 @@ for part in ${*:-$parts}; do
     printf '\n== %s\n' "$part"
     begin=$SECONDS
     # A subshell of its own, so that a part that hangs can be stopped with all that it started.
-    export -f run_part suite sanitizer peers find_sanitizer
+    export -f run_part trials rehearsed sanitizer peers find_sanitizer
     export precisions
     timeout "$limit" bash -c "run_part $part"
     code=$?

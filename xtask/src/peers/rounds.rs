@@ -112,7 +112,13 @@ impl Session {
             let started = Contender::peer(python, &self.root, peer, precision, threads, &folder);
             match started.and_then(|contender| self.enter(contender, threads)) {
                 Ok(fighter) => ring.push(fighter),
-                Err(reason) => self.absent(format!("{precision}: {reason}")),
+                Err(reason) => {
+                    let hint = match reason.contains("No module named") {
+                        true => ": the environment is not whole; delete .venv/peers, and it is made anew",
+                        false => "",
+                    };
+                    self.absent(format!("{precision}: {reason}{hint}"));
+                }
             }
         }
         for fighter in &ring {
@@ -156,7 +162,7 @@ impl Session {
         row.noise = None;
         (row.kind, row.l2) = ("start".to_owned(), "cold".to_owned());
         row.note = contender.settings.join("; ");
-        self.push(row)
+        self.push(fighter.quality.fill(row))
     }
 
     fn size(&mut self, ring: &mut Vec<Fighter>, precision: &str, candidates: usize) -> Result<(), String> {

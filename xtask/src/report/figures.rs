@@ -11,9 +11,19 @@ fn scores<'a>(runs: &'a [Run], dtype: &'a str) -> impl Iterator<Item = &'a Row> 
     let threads = runs.iter().map(|run| run.threads).max().unwrap_or(1);
     runs.iter()
         .flat_map(|run| &run.rows)
-        .filter(move |row| row.op == "score" && (dtype.is_empty() || row.dtype == dtype))
+        // `production` is the GPU suite's name of the same, by kinds of call.
+        .filter(move |row| is_call(row) && (dtype.is_empty() || row.dtype == dtype))
         .filter(move |row| row.shape_number('t').is_none_or(|t| t == threads))
         .filter(|row| row.median_us > 0.0)
+}
+
+/// Whether a row is a whole call of the production model with every column given for every candidate.
+fn is_call(row: &Row) -> bool {
+    match row.op.as_str() {
+        "score" => true,
+        "production" => !row.kind.ends_with("_once"),
+        _ => false,
+    }
 }
 
 /// Points by name, the last of equal x winning, in the order of x.
@@ -31,12 +41,29 @@ fn by_name(rows: impl Iterator<Item = (String, f64, f64)>) -> Vec<Series> {
 }
 
 fn named(row: &Row) -> String {
-    let own = if row.backend == "cpu" { "maskrank cpu" } else { &row.backend };
-    format!("{own} {}", row.dtype)
+    let own = match row.backend.as_str() {
+        own @ ("cpu" | "cuda" | "wgpu") => format!("maskrank {own}"),
+        other => other.to_owned(),
+    };
+    match row.op.as_str() {
+        "production" => format!("{own} {} {}", row.dtype, kind(&row.kind)),
+        _ => format!("{own} {}", row.dtype),
+    }
 }
 
-/// Latency against the number of candidates, one curve a backend or peer.
+/// Kinds of calls of the GPU suite, briefly.
+fn kind(kind: &str) -> &str {
+    match kind {
+        "score_pageable_f32_rows" => "from f32 rows",
+        "score_pinned_bf16_rows" => "from pinned bf16",
+        other => other,
+    }
+}
+
+/// Latency against the number of candidates, one curve a backend or peer. The reference, which is there to be right, and
+/// software GPUs would leave the others a corner of the area: tables have them.
 pub(super) fn latency(runs: &[Run], dtype: &str) -> Chart {
+    let is_shown = |row: &&Row| row.backend != "reference" && !row.device.contains("software");
     let point = |row: &Row| Some((named(row), row.shape_number('n')? as f64, row.median_us / 1e3));
     Chart {
         title: format!("Latency of one call, {dtype}"),
@@ -44,8 +71,30 @@ pub(super) fn latency(runs: &[Run], dtype: &str) -> Chart {
         y: "median, ms".into(),
         log_x: true,
         log_y: true,
-        series: by_name(scores(runs, dtype).filter_map(point)),
+        series: by_name(scores(runs, dtype).filter(is_shown).filter_map(point)),
         ..Chart::default()
+    }
+}
+
+/// The same over the fastest at each number of candidates: where curves lie close together, who is ahead, and by how much.
+pub(super) fn beside(runs: &[Run], dtype: &str) -> Chart {
+    let mut chart = latency(runs, dtype);
+    let mut fastest: BTreeMap<u64, f64> = BTreeMap::new();
+    for (x, y) in chart.series.iter().flat_map(|series| &series.points) {
+        fastest.entry(x.to_bits()).and_modify(|least| *least = least.min(*y)).or_insert(*y);
+    }
+    for (x, y) in chart.series.iter_mut().flat_map(|series| &mut series.points) {
+        *y /= fastest[&x.to_bits()];
+    }
+    // With nobody beside it there is nothing to be seen.
+    if chart.series.len() < 2 {
+        chart.series.clear();
+    }
+    Chart {
+        title: format!("Times the fastest at each size, {dtype}"),
+        y: "times the fastest".into(),
+        log_y: false,
+        ..chart
     }
 }
 
@@ -76,7 +125,7 @@ pub(super) fn roofline(runs: &[Run]) -> Chart {
                 points.push((knee, rate / 1e12));
             }
             points.push((high, (high * bandwidth).min(rate) / 1e12));
-            let name = format!("the CPU's limit, {precision}");
+            let name = format!("limit of the CPU, {precision}");
             series.push(Series { name, points, is_line: true, is_limit: true, ..Series::default() });
         }
     }
@@ -147,9 +196,11 @@ pub(super) fn load(runs: &[Run], arrivals: &str) -> Chart {
     }
 }
 
-/// Error against speed at the largest size.
+/// Error against speed at 1,500 candidates, or at the largest size where nobody has those.
 pub(super) fn accuracy(runs: &[Run]) -> Chart {
-    let largest = scores(runs, "").filter_map(|row| row.shape_number('n')).max().unwrap_or(0);
+    let rows = scores(runs, "").filter(|row| row.logit_error.is_some());
+    let sizes: Vec<usize> = rows.filter_map(|row| row.shape_number('n')).collect();
+    let largest = if sizes.contains(&1500) { 1500 } else { sizes.iter().copied().max().unwrap_or(0) };
     let rows = scores(runs, "").filter(|row| row.shape_number('n') == Some(largest));
     let point = |row: &Row| Some((named(row), row.candidates_per_s?, row.logit_error?));
     let mut series = by_name(rows.filter_map(point));
@@ -158,8 +209,53 @@ pub(super) fn accuracy(runs: &[Run]) -> Chart {
         title: format!("Accuracy beside speed, N = {largest}"),
         x: "candidates/s".into(),
         y: "largest error of a logit".into(),
+        log_x: true,
         log_y: true,
         series,
+        ..Chart::default()
+    }
+}
+
+/// Candidates a second against their number: the same model on every machine, one curve each backend, in bf16.
+pub(super) fn machines(runs: &[Run]) -> Chart {
+    let calls = |run: &'_ Run| scores(std::slice::from_ref(run), "bf16").cloned().collect::<Vec<Row>>();
+    let point = |(device, row): (&str, Row)| {
+        // The processor's long name, its first words.
+        let device: Vec<&str> = device.split(' ').take(3).collect();
+        let own = matches!(row.backend.as_str(), "cpu" | "cuda" | "wgpu");
+        let device = device.join(" ");
+        let name =
+            format!("{}: {}", device.trim_end_matches(','), named(&row).trim_start_matches("maskrank "));
+        own.then_some((name, row.shape_number('n')? as f64, row.candidates_per_s?))
+    };
+    let rows = runs.iter().flat_map(|run| calls(run).into_iter().map(|row| (run.device.as_str(), row)));
+    Chart {
+        title: "Every machine: candidates a second, bf16".into(),
+        x: "candidates of a call".into(),
+        y: "candidates/s".into(),
+        log_x: true,
+        log_y: true,
+        series: by_name(rows.filter_map(point)),
+        ..Chart::default()
+    }
+}
+
+/// The funnel's stages: the share that each has of a request.
+pub(super) fn stages(runs: &[Run]) -> Chart {
+    let rows = runs.iter().flat_map(|run| &run.rows).filter(|row| row.kind == "stage");
+    let mut stages: Vec<(String, f64)> = rows
+        .map(|row| (row.op.trim_start_matches("for_you_").replace('_', " "), row.median_us / 1e3))
+        .collect();
+    stages.sort_by(|a, b| b.1.total_cmp(&a.1));
+    stages.dedup_by(|a, b| a.0 == b.0);
+    stages.truncate(8);
+    let points = stages.iter().enumerate().map(|(place, stage)| (place as f64, stage.1)).collect();
+    Chart {
+        title: "The funnel without the model: median of each stage".into(),
+        y: "ms, summed over components".into(),
+        log_y: true,
+        series: vec![Series { name: "for you".into(), points, ..Series::default() }],
+        names: stages.into_iter().map(|stage| stage.0).collect(),
         ..Chart::default()
     }
 }

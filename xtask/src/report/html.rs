@@ -12,13 +12,13 @@ use super::svg::{Chart, escape};
 const STYLE: &str = "body{font:15px/1.5 sans-serif;margin:2em auto;max-width:1280px;padding:0 1em;color:#222}\
 table{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}\
 td,th{border:1px solid #ddd;padding:2px 6px;text-align:right;white-space:nowrap}\
-td:first-child,th:first-child{text-align:left}figure{margin:1em 0}figure svg{max-width:100%}\
+td:first-child,th:first-child{text-align:left}figure{margin:1em 0}figure svg{max-width:100%}.all{max-width:900px}\
 h2{border-top:2px solid #222;padding-top:.6em;margin-top:2em}.bad{color:#b00}\
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:8px}.charts figure{margin:0}\
 summary{cursor:pointer;margin:.6em 0}td.text{text-align:left}";
 
 /// The page.
-pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
+pub(crate) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
     let mut machines: BTreeMap<&str, Vec<&(PathBuf, Run)>> = BTreeMap::new();
     for entry in all {
         machines.entry(entry.1.device.as_str()).or_default().push(entry);
@@ -30,33 +30,30 @@ pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
         count(all.len(), "run"),
         count(machines.len(), "machine")
     );
-    for (device, entries) in machines {
+    let newest: BTreeMap<&str, Vec<&(PathBuf, Run)>> =
+        machines.iter().map(|(device, entries)| (*device, newest(entries))).collect();
+    if newest.len() > 1 {
+        let shown: Vec<Run> = newest.values().flatten().map(|(_, run)| run.clone()).collect();
+        let chart = figures::machines(&shown);
+        if !chart.is_empty() {
+            let _ = writeln!(page, "<figure class=\"all\">{}</figure>", chart.to_svg());
+        }
+    }
+    for (device, entries) in &machines {
         let _ = writeln!(page, "<h2>{}</h2>", escape(device));
-        // The newest run of each name; full runs before quick ones.
-        let mut newest: BTreeMap<&str, &(PathBuf, Run)> = BTreeMap::new();
-        for entry in entries.iter().filter(|(_, run)| !run.rows.is_empty()) {
-            let known = newest.entry(entry.1.name.as_str()).or_insert(entry);
-            if (&known.1.date, &known.0) < (&entry.1.date, &entry.0) {
-                *known = entry;
-            }
-        }
-        // A full run says more than a quick one of the same commit.
-        if let Some((_, full)) = newest.get("bench")
-            && newest.get("bench-quick").is_some_and(|(_, quick)| quick.commit == full.commit)
-        {
-            newest.remove("bench-quick");
-        }
-        // The second run of a commit is there to be compared with the first.
-        newest.retain(|name, _| !name.ends_with("-again"));
-        let shown: Vec<Run> = newest.values().map(|(_, run)| run.clone()).collect();
+        let newest = &newest[device];
+        let shown: Vec<Run> = newest.iter().map(|(_, run)| run.clone()).collect();
         let every: Vec<Run> = entries.iter().map(|(_, run)| run.clone()).collect();
         let charts = [
             figures::latency(&shown, "f32"),
             figures::latency(&shown, "bf16"),
+            figures::beside(&shown, "f32"),
+            figures::beside(&shown, "bf16"),
             figures::roofline(&shown),
             figures::accuracy(&shown),
             figures::load(&shown, "poisson"),
             figures::load(&shown, "bursts"),
+            figures::stages(&shown),
             figures::history(&every),
         ];
         page.push_str("<div class=\"charts\">\n");
@@ -64,12 +61,35 @@ pub(super) fn page(root: &Path, all: &[(PathBuf, Run)]) -> String {
             let _ = writeln!(page, "<figure>{}</figure>", chart.to_svg());
         }
         page.push_str("</div>\n");
-        for (path, run) in newest.into_values() {
+        for (path, run) in newest {
             section(&mut page, path.strip_prefix(root).unwrap_or(path), run);
         }
     }
     page.push_str("</body></html>\n");
     page
+}
+
+/// The newest run of each name; full runs before quick ones of the same commit.
+fn newest<'a>(entries: &[&'a (PathBuf, Run)]) -> Vec<&'a (PathBuf, Run)> {
+    let mut newest: BTreeMap<&str, &(PathBuf, Run)> = BTreeMap::new();
+    for &entry in entries.iter().filter(|(_, run)| !run.rows.is_empty()) {
+        let known = newest.entry(entry.1.name.as_str()).or_insert(entry);
+        if (&known.1.date, &known.0) < (&entry.1.date, &entry.0) {
+            *known = entry;
+        }
+    }
+    for full in ["bench", "pipeline"] {
+        // A full run says more than a quick one of the same commit.
+        let quick = format!("{full}-quick");
+        if let Some((_, whole)) = newest.get(full)
+            && newest.get(quick.as_str()).is_some_and(|(_, quick)| quick.commit == whole.commit)
+        {
+            newest.remove(quick.as_str());
+        }
+    }
+    // The second run of a commit is there to be compared with the first.
+    newest.retain(|name, _| !name.ends_with("-again"));
+    newest.into_values().collect()
 }
 
 fn count(number: usize, what: &str) -> String {

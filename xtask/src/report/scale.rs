@@ -162,33 +162,114 @@ fn threads_table(text: &mut String, runs: &[Run]) {
 
 /// Several GPUs, by formula: a replica on each, requests shared out, nothing between them.
 fn gpus(text: &mut String, runs: &[Run]) {
+    let is_call = |row: &&Row| match row.op.as_str() {
+        "score" => true,
+        // With every column given for every candidate, as on the link below.
+        "production" => !row.kind.ends_with("_once"),
+        _ => false,
+    };
     let measured = runs
         .iter()
         .flat_map(|run| &run.rows)
         .filter(|row| row.backend == "cuda" && row.dtype == "bf16")
+        .filter(is_call)
         .filter_map(|row| row.candidates_per_s)
         .reduce(f64::max);
+    let limits = runs.iter().flat_map(|run| &run.limits);
+    let links = limits.filter(|limit| limit.name.ends_with("host to device") && limit.how.contains("pinned"));
+    let own_link = links.map(|limit| limit.value).reduce(f64::max);
+    let link = own_link.unwrap_or(LINK);
+    let machines = |rate: f64| (SERVICE / (rate * UTILISATION) * SPARE).ceil();
     let _ = write!(
         text,
         "\n## GPUs\n\nEvery GPU holds the whole model ({:.0} MB in bf16) and takes whole requests, so nothing passes between them and\n\
          `rate = GPUs × min(rate of one, link / bytes of a candidate)`. {}\n\n\
-         | format | the link of one GPU carries | a service of {:.0} M candidates/s needs, for its links alone |\n|---|---|---|\n",
+         | format | the link of one GPU carries | a service of {:.0} M candidates/s needs |\n|---|---|---|\n",
         PARAMETERS * 2.0 / 1e6,
         match measured {
-            Some(rate) => format!("The best rate of one that was measured is {rate:.0} candidates/s."),
+            Some(rate) => format!(
+                "The best rate of one that was measured is {rate:.0} candidates/s: {:.0} GPUs to compute.",
+                machines(rate)
+            ),
             None => "No GPU has been measured yet, so this is the formula and the link only.".to_owned(),
         },
         SERVICE / 1e6
     );
     for (name, candidate, request) in formats() {
-        let carried = LINK / (candidate + request / REQUEST);
-        let needed = (SERVICE / (carried * UTILISATION) * SPARE).ceil();
-        let _ = writeln!(text, "| {name} | {:.1} M candidates/s | {needed:.0} GPUs |", carried / 1e6);
+        let carried = link / (candidate + request / REQUEST);
+        let needed = match measured {
+            Some(rate) => format!("{:.0} GPUs", machines(rate.min(carried))),
+            None => format!("{:.0} GPUs for its links alone", machines(carried)),
+        };
+        let _ = writeln!(text, "| {name} | {:.1} M candidates/s | {needed} |", carried / 1e6);
     }
-    let _ = write!(
-        text,
-        "\nThe link is PCIe 5.0 x16, {:.0} GB/s as others measured it with pinned memory; the record of a machine with a GPU has\n\
-         its own. What one GPU computes decides only where it is less than its link carries.\n",
-        LINK / 1e9
-    );
+    let _ = match own_link {
+        Some(link) => writeln!(text, "\nThe link is {:.0} GB/s, measured with pinned memory.", link / 1e9),
+        None => writeln!(
+            text,
+            "\nThe link is PCIe 5.0 x16, {:.0} GB/s as others measured it with pinned memory; the record of a machine with a GPU has\n\
+             its own. What one GPU computes decides only where it is less than its link carries.",
+            LINK / 1e9
+        ),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(backend: &str, op: &str, kind: &str, rate: f64) -> Row {
+        Row {
+            backend: backend.into(),
+            op: op.into(),
+            kind: kind.into(),
+            dtype: "bf16".into(),
+            candidates_per_s: Some(rate),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn a_gpu_is_as_fast_as_the_slower_of_its_kernels_and_its_link() {
+        let run = Run {
+            // A kernel's own rate, and one with columns given once, are no rate of the model.
+            rows: vec![
+                row("cuda", "production", "graph", 6e6),
+                row("cuda", "gemm_x", "kernel", 9e8),
+                row("cuda", "production", "graph_1984_columns_once", 9e6),
+            ],
+            limits: vec![maskrank_rows::Limit {
+                name: "host to device".into(),
+                value: 50e9,
+                unit: "B/s".into(),
+                how: "device events, pinned".into(),
+                ..maskrank_rows::Limit::default()
+            }],
+            ..Run::default()
+        };
+        let mut text = String::new();
+        gpus(&mut text, &[run]);
+        // 100 M at 60 % of 6 M and one in ten more: 31; the link carries 50e9 / 11104 = 4.5 M of f32: 41.
+        assert!(text.contains("6000000 candidates/s: 31 GPUs to compute"), "{text}");
+        let line =
+            |format: &str| text.lines().find(|line| line.contains(format)).unwrap_or_default().to_owned();
+        assert!(line("f32, every column").ends_with("4.5 M candidates/s | 41 GPUs |"), "{text}");
+        assert!(line("the same with half").ends_with("| 31 GPUs |"), "{text}");
+        assert!(text.contains("The link is 50 GB/s, measured"), "{text}");
+    }
+
+    /// The paper model of one machine against the record that the document shows: between its ends, where it predicts, it
+    /// is off by 60 % at most.
+    #[test]
+    fn what_the_model_predicts_was_measured() {
+        let scale = std::fs::read_to_string(crate::root().join("docs/SCALE.md")).unwrap();
+        let check = scale.split("## The check").nth(1).unwrap().split("With threads").next().unwrap();
+        let mut checked = 0;
+        for line in check.lines().filter(|line| line.starts_with("| f32") || line.starts_with("| bf16")) {
+            let ratio: f64 = line.trim_end_matches(" |").rsplit(' ').next().unwrap().parse().unwrap();
+            assert!((1.0 / 1.6..=1.6).contains(&ratio), "{line}");
+            checked += 1;
+        }
+        assert!(checked >= 4, "{checked} predictions");
+    }
 }

@@ -40,10 +40,10 @@ pub(super) struct Chart {
     pub(super) names: Vec<String>,
 }
 
-const WIDTH: f64 = 760.0;
+/// From the left edge to the end of the area.
+const AREA: f64 = 550.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 76.0;
-const RIGHT: f64 = 210.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 56.0;
 /// Distinct for most colour blindness, readable on white and on dark grey.
@@ -126,20 +126,25 @@ impl Chart {
         self.series.iter().all(|series| series.is_limit || series.points.is_empty())
     }
 
+    /// Room for the legend's longest name.
+    fn width(&self) -> f64 {
+        let longest = self.series.iter().map(|series| series.name.chars().count()).max().unwrap_or(0);
+        AREA + (46.0 + 6.8 * longest as f64).max(210.0)
+    }
+
     /// The chart as a document of its own.
     pub(super) fn to_svg(&self) -> String {
         let points = || self.series.iter().flat_map(|series| series.points.iter());
         let x = match self.names.len() {
-            0 => Axis::new(points().map(|p| p.0), self.log_x, LEFT, WIDTH - RIGHT),
+            0 => Axis::new(points().map(|p| p.0), self.log_x, LEFT, AREA),
             // Half a place of margin on either side.
-            count => {
-                Axis { low: -0.5, high: count as f64 - 0.5, is_log: false, from: LEFT, to: WIDTH - RIGHT }
-            }
+            count => Axis { low: -0.5, high: count as f64 - 0.5, is_log: false, from: LEFT, to: AREA },
         };
         let y = Axis::new(points().map(|p| p.1), self.log_y, HEIGHT - BOTTOM, TOP);
+        let width = self.width();
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-             font-size=\"12\" role=\"img\" aria-label=\"{title}\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {HEIGHT}\" font-family=\"sans-serif\" \
+             font-size=\"12\" role=\"img\" aria-label=\"{title}\">\n<rect width=\"{width}\" height=\"{HEIGHT}\" \
              fill=\"#ffffff\"/>\n<text x=\"{LEFT}\" y=\"22\" font-size=\"15\" font-weight=\"bold\">{title}</text>\n",
             title = escape(&self.title)
         );
@@ -150,7 +155,7 @@ impl Chart {
             // The second time round the colours, points are hollow.
             let fill = if place < COLOURS.len() { colour } else { "#ffffff" };
             draw(&mut svg, series, &x, &y, (colour, fill));
-            let (lx, ly) = (WIDTH - RIGHT + 14.0, TOP + 10.0 + 18.0 * index as f64);
+            let (lx, ly) = (AREA + 14.0, TOP + 10.0 + 18.0 * index as f64);
             let _ = writeln!(
                 svg,
                 "<line x1=\"{lx}\" y1=\"{ly}\" x2=\"{}\" y2=\"{ly}\" stroke=\"{colour}\" {}/>\
@@ -162,7 +167,7 @@ impl Chart {
                 escape(&series.name)
             );
             if !series.is_limit {
-                point(&mut svg, lx + 9.0, ly, (colour, fill));
+                point(&mut svg, (lx + 9.0, ly), (colour, fill), series.dash);
             }
         }
         svg.push_str("</svg>\n");
@@ -176,7 +181,7 @@ impl Chart {
                 svg,
                 "<line x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"#dddddd\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                WIDTH - RIGHT,
+                AREA,
                 LEFT - 6.0,
                 at + 4.0,
                 number(tick)
@@ -197,7 +202,7 @@ impl Chart {
                 base + 16.0
             );
         }
-        let middle = (LEFT + WIDTH - RIGHT) / 2.0;
+        let middle = (LEFT + AREA) / 2.0;
         let _ = writeln!(
             svg,
             "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
@@ -226,17 +231,44 @@ fn draw(svg: &mut String, series: &Series, x: &Axis, y: &Axis, (colour, fill): (
         );
     }
     if !series.is_limit {
-        for (x, y) in places {
-            point(svg, x, y, (colour, fill));
+        for place in places {
+            point(svg, place, (colour, fill), series.dash);
         }
+    } else if let Some((x, y)) = places.last() {
+        // Where limits of several kinds are drawn alike, each says which it is.
+        let _ = writeln!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" font-size=\"11\" fill=\"{colour}\">{}</text>",
+            x - 4.0,
+            y - 6.0,
+            escape(&series.name)
+        );
     }
 }
 
-fn point(svg: &mut String, x: f64, y: f64, (colour, fill): (&str, &str)) {
-    let _ = writeln!(
-        svg,
-        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.5\"/>"
-    );
+/// A mark: another shape for each pattern of line, so that points without lines are told apart too.
+fn point(svg: &mut String, (x, y): (f64, f64), (colour, fill): (&str, &str), dash: &str) {
+    let style = format!("fill=\"{fill}\" stroke=\"{colour}\" stroke-width=\"1.5\"");
+    let _ = match dash {
+        "" => writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" {style}/>"),
+        "6 3" => {
+            writeln!(
+                svg,
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"7\" height=\"7\" {style}/>",
+                x - 3.5,
+                y - 3.5
+            )
+        }
+        _ => writeln!(
+            svg,
+            "<polygon points=\"{x:.1},{:.1} {:.1},{:.1} {:.1},{:.1}\" {style}/>",
+            y - 4.5,
+            x - 4.0,
+            y + 3.0,
+            x + 4.0,
+            y + 3.0
+        ),
+    };
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use crate::peers::targets;
 const SIZES: [usize; 4] = [1, 32, 256, 1500];
 
 /// The section between the README's markers.
-pub(super) fn readme(folder: &str, runs: &[Run], figures: &[(String, String)]) -> String {
+pub(super) fn readme(folders: &[String], runs: &[Run], figures: &[(String, String)]) -> String {
     let first = &runs[0];
+    let folder = folders.first().map_or("", String::as_str);
     let mut text = format!(
         "The production model on {}, whole calls from f32 rows to scores, answers checked first\n\
          (record: [{folder}]({folder}), {}, commit {}):\n\n",
@@ -52,10 +53,60 @@ pub(super) fn readme(folder: &str, runs: &[Run], figures: &[(String, String)]) -
         );
         text.push_str(&targets(&peers.rows, threads));
     }
+    gpus(&mut text, &folders[1.min(folders.len())..], runs);
     for (title, path) in figures {
         let _ = write!(text, "\n![{title}]({path})\n");
     }
     text
+}
+
+/// What the GPU suite found on each GPU, the best of PyTorch beside it.
+fn gpus(text: &mut String, folders: &[String], runs: &[Run]) {
+    let mut devices: Vec<&str> =
+        runs.iter().filter(|run| run.name == "gpu-model").map(|run| run.device.as_str()).collect();
+    devices.dedup();
+    for device in devices {
+        let rows: Vec<&Row> =
+            runs.iter().filter(|run| run.device == device).flat_map(|run| &run.rows).collect();
+        let links: Vec<String> = folders.iter().map(|folder| format!("[{folder}]({folder})")).collect();
+        let _ = write!(
+            text,
+            "\nOn {device}, device-resident rows, one graph a call (record: {}):\n\n\
+             | precision | N = 1 | N = 1,500 | N = 16,384 | from the host's f32 rows, 1,500 | PyTorch's best, 1,500 | largest logit error | top 50 |\n\
+             |---|---|---|---|---|---|---|---|\n",
+            links.join(", ")
+        );
+        for dtype in ["bf16", "f16", "tf32", "f32"] {
+            let at = |backend: &str, n: usize, kind: Option<&str>| {
+                let is_own = |row: &&&Row| {
+                    row.op == "production"
+                        && row.backend == backend
+                        && row.dtype == dtype
+                        && row.shape_number('n') == Some(n)
+                        && kind.is_none_or(|kind| row.kind == kind)
+                };
+                rows.iter().filter(is_own).min_by(|a, b| a.median_us.total_cmp(&b.median_us)).copied()
+            };
+            let Some(own) = at("cuda", 1500, Some("graph")) else { continue };
+            let rate = |row: &Row| format!("{} candidates/s", thousands(row.candidates_per_s.unwrap_or(0.0)));
+            let cell = |row: Option<&Row>, show: &dyn Fn(&Row) -> String| row.map_or(String::new(), show);
+            let _ = writeln!(
+                text,
+                "| {dtype} | {} | {} | {} | {} | {} | {} | {} |",
+                cell(at("cuda", 1, Some("graph")), &|row| format!("{:.0} us", row.median_us)),
+                rate(own),
+                cell(at("cuda", 16_384, Some("graph")), &rate),
+                cell(at("cuda", 1500, Some("score_pageable_f32_rows")), &rate),
+                cell(at("pytorch", 1500, None), &|row| format!(
+                    "{}; ours {:.2} ×",
+                    rate(row),
+                    row.median_us / own.median_us
+                )),
+                own.logit_error.map_or(String::new(), |error| format!("{error:.1e}")),
+                own.top_50.map_or(String::new(), |top| format!("{top:.0}")),
+            );
+        }
+    }
 }
 
 fn thousands(value: f64) -> String {
@@ -73,6 +124,39 @@ fn thousands(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gpu_stands_beside_pytorch_s_best() {
+        let row = |backend: &str, kind: &str, us: f64| Row {
+            op: "production".into(),
+            backend: backend.into(),
+            dtype: "bf16".into(),
+            shape: "n1500".into(),
+            kind: kind.into(),
+            median_us: us,
+            top_50: Some(49.0),
+            ..Row::default()
+        };
+        let model = Run {
+            name: "gpu-model".into(),
+            device: "NVIDIA H200".into(),
+            rows: vec![row("cuda", "graph", 300.0).rated(1500, 1.0, 1.0)],
+            ..Run::default()
+        };
+        let peers = Run {
+            name: "gpu-peers".into(),
+            rows: vec![row("pytorch", "eager", 900.0), row("pytorch", "graph", 450.0).rated(1500, 1.0, 1.0)],
+            ..model.clone()
+        };
+        let mut text = String::new();
+        gpus(&mut text, &["benches/record/x".to_owned()], &[model, peers]);
+        let line = text.lines().find(|line| line.starts_with("| bf16")).unwrap();
+        assert!(line.contains("| 5,000,000 candidates/s |"), "{line}");
+        assert!(
+            line.contains("| 3,333,333 candidates/s; ours 1.50 × |") && line.ends_with("| 49 |"),
+            "{line}"
+        );
+    }
 
     #[test]
     fn thousands_are_parted() {

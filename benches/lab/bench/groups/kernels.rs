@@ -74,6 +74,16 @@ mod device {
                     how: how.into(),
                 });
             }
+            for start in timing.starts(10 * SAMPLES).map_err(text)? {
+                session.limits.device.push(Limit {
+                    name: format!("{}: {}", device.name, start.name.replace('_', " ")),
+                    threads: 0,
+                    value: maskrank_rows::statistics::quantile(&start.seconds, 0.5),
+                    unit: "s".into(),
+                    how: "one small kernel: the host's clock around a graph of it, the device's of one more in a graph"
+                        .into(),
+                });
+            }
         }
         let inputs = Arc::clone(&session.inputs);
         for &candidates in sizes {

@@ -3,6 +3,7 @@
 mod cold;
 mod kernels;
 mod records;
+mod reference;
 pub(crate) mod score;
 mod sizes;
 mod steps;
@@ -20,6 +21,8 @@ pub(crate) use score::checked;
 
 /// Seconds that a quick run may take, with a little to spare: what does not fit is left out, and said.
 const QUICK_SECONDS: f64 = 165.0;
+/// Seconds that a full run should take: load has what the other rows leave of them.
+const FULL_SECONDS: f64 = 1_140.0;
 /// Candidates of the call from which the length of a run is estimated.
 const PROBE: usize = 32;
 
@@ -45,19 +48,43 @@ impl Planned {
 /// Nothing could be prepared, the record could not be written, or something was refused.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let mut session = Session::new(arguments)?;
+    let run = &session.recorder.run;
+    println!(
+        "{}, commit {}{}",
+        run.device,
+        run.commit,
+        match run.load_average {
+            Some(load) if load > 0.5 =>
+                format!("; load average {load}: other work disturbs what is measured"),
+            _ => String::new(),
+        }
+    );
     let mut targets = present(&mut session);
     if arguments.quick {
         // A software GPU is slow in every precision alike: one shows that it is right.
-        let is_slow = |t: &Target| t.backend != Backend::Cpu && guess(&session, t, CANDIDATES) > 5.0;
         let out: Vec<Target> =
-            targets.extract_if(.., |t| t.precision != Precision::F32 && is_slow(t)).collect();
+            targets.extract_if(.., |t| t.precision != Precision::F32 && is_slow(&session, t)).collect();
         for target in out {
+            session.rates.remove(&target.name());
             session.absent(format!("{}: of a slow device a quick run takes f32 alone", target.name()));
         }
     }
-    session.absent("pipeline stages: a bench of their own, cargo bench -p maskrank-pipeline".to_owned());
+    let slow =
+        targets.iter().filter(|t| is_slow(&session, t)).map(Target::name).collect::<Vec<_>>().join(", ");
+    if !slow.is_empty() {
+        session.absent(format!(
+            "more than 32 candidates on {slow}: seconds a call, so a few show that they are right"
+        ));
+    }
+    for reason in load::left_out(&session, &targets) {
+        session.absent(reason);
+    }
+    session.absent(
+        "pipeline stages: a bench of their own, cargo bench -p maskrank-pipeline --bench funnel".to_owned(),
+    );
     let planned = plan(&mut session, &targets)?;
-    let seconds: f64 = planned.iter().map(|row| row.seconds).sum::<f64>() + session.seconds();
+    session.ahead = planned.iter().map(|row| (row.id.clone(), row.seconds)).collect();
+    let seconds: f64 = session.ahead.values().sum::<f64>() + session.seconds();
     println!("{} rows, about {}", planned.len(), output::length(seconds));
     if arguments.list {
         planned.iter().for_each(|row| println!("  {:<52} {:.1} s", row.id, row.seconds));
@@ -71,6 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     session
         .limits
         .measure_memory(threads, &[1 << 20, 16 << 20, if arguments.quick { 256 << 20 } else { 1 << 30 }]);
+    reference::run(&mut session)?;
     score::run(&mut session, &targets)?;
     steps::run(&mut session, &targets)?;
     kernels::run(&mut session, &targets)?;
@@ -84,12 +112,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
 /// What will be run. What a quick run has no time for is taken out of it, the longest first, and listed.
 fn plan(session: &mut Session, targets: &[Target]) -> Result<Vec<Planned>, String> {
     let mut planned = Vec::new();
+    planned.extend(reference::plan(session));
     planned.extend(score::plan(session, targets));
     planned.extend(steps::plan(session, targets));
     planned.extend(kernels::plan(session, targets));
     planned.extend(sizes::plan(session, targets));
     planned.extend(cold::plan(session, targets));
     planned.extend(records::plan(session, targets));
+    if !session.arguments.quick && session.arguments.words.is_empty() {
+        let others = planned.iter().map(|row| row.seconds).sum::<f64>() + session.seconds();
+        session.longest_load = load::longest(session, targets, FULL_SECONDS - others);
+    }
     planned.extend(load::plan(session, targets));
     if planned.is_empty() {
         return Err(match session.arguments.resume {
@@ -186,6 +219,11 @@ pub(crate) fn guess_flops(session: &Session, target: &Target, flops: f64) -> f64
 /// What it takes to make a scorer and to hold it against the reference.
 pub(crate) fn guess_check(session: &Session, target: &Target) -> f64 {
     0.5 + guess(session, target, TRUTH_ROWS + 16)
+}
+
+/// Whether it is a software GPU, which takes seconds a call: enough to see that it is right.
+pub(crate) fn is_slow(session: &Session, target: &Target) -> bool {
+    target.backend != Backend::Cpu && guess(session, target, CANDIDATES) > 5.0
 }
 
 /// The precision that is the quickest on its backend here.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use maskrank::golden::Case;
-use maskrank::{Backend, Batch, Request, ScoreOptions, Scorer, Scores, Split};
+use maskrank::{Backend, Batch, Precision, Request, ScoreOptions, Scorer, Scores, Split};
 use maskrank_rows::Row;
 
-use super::{Planned, guess, guess_check, is_quickest};
+use super::{Planned, guess, guess_check, is_quickest, is_slow};
 use crate::bench::limits::Work;
 use crate::bench::quality::Quality;
 use crate::bench::subject::{self, CANDIDATES};
@@ -40,12 +40,15 @@ fn variants(session: &Session, target: &Target) -> Vec<Variant> {
         requests: vec![candidates],
         split: Split::default(),
     };
-    // A software GPU takes seconds a call: enough to see that it is right.
-    let is_slow = target.backend != Backend::Cpu && guess(session, target, CANDIDATES) > 5.0;
+    let is_slow = is_slow(session, target);
     let sizes = SIZES.into_iter().filter(|&n| !(is_slow && n > 32));
     let mut variants: Vec<Variant> = sizes.map(|n| plain(n, threads)).collect();
-    // A quick run looks closely at one precision of a backend.
-    if is_slow || session.arguments.quick && !is_quickest(session, target) {
+    // A quick run looks closely at one precision of a backend; f16 is computed as f32 on most processors.
+    let is_plain = match session.arguments.quick {
+        true => !is_quickest(session, target),
+        false => target.backend == Backend::Cpu && target.precision == Precision::F16,
+    };
+    if is_slow || is_plain {
         return variants;
     }
     if target.backend == Backend::Cpu {
@@ -229,19 +232,14 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
     let flops = cost.flops * candidates as f64 + cost.request_flops * variant.requests.len() as f64;
     let mut row = session.row(&variant.id, scorer.device()).timed(&summary);
     row = row.rated(candidates, flops, bytes as f64);
-    if target.backend == Backend::Cpu {
-        session.share(
-            &mut row,
-            &Work {
-                precision: target.precision,
-                threads: target.threads,
-                depth: None,
-                flops,
-                bytes,
-                region: bytes,
-                seconds: summary.median,
-            },
-        );
+    match target.backend {
+        Backend::Cpu => {
+            let (precision, threads, seconds) = (target.precision, target.threads, summary.median);
+            let work = Work { precision, threads, depth: None, flops, bytes, region: bytes, seconds };
+            session.share(&mut row, &work);
+        }
+        Backend::Wgpu => session.share_of_adapter(&mut row, flops, bytes, bytes),
+        _ => {}
     }
     Ok(row)
 }

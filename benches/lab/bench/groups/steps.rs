@@ -8,7 +8,7 @@ use maskrank::plan::{Epilogue, Folding, Plan, Step};
 use maskrank::{Backend, Batch, Precision, ScoreOptions, Scores, Split};
 use maskrank_rows::Summary;
 
-use super::{Planned, guess, guess_check, score};
+use super::{Planned, guess, guess_check, is_slow, score};
 use crate::bench::limits::Work;
 use crate::bench::quality::Quality;
 use crate::bench::subject::CANDIDATES;
@@ -64,15 +64,14 @@ fn id(session: &Session, target: &Target, step: &Named, candidates: usize) -> St
 
 /// Calls of one size: as many as fit into a time, within limits.
 fn calls(session: &Session, target: &Target, candidates: usize) -> usize {
-    let seconds = if session.arguments.quick { 0.8 } else { 6.0 };
+    let seconds = if session.arguments.quick { 0.8 } else { 4.0 };
     let most = if session.arguments.quick { 40.0 } else { 200.0 };
     (seconds / guess(session, target, candidates)).clamp(5.0, most) as usize
 }
 
 /// Numbers of candidates; a software GPU takes seconds a call of the larger one.
 fn sizes(session: &Session, target: &Target) -> &'static [usize] {
-    let is_slow = target.backend != Backend::Cpu && guess(session, target, CANDIDATES) > 5.0;
-    if is_slow { &SIZES[..1] } else { &SIZES }
+    if is_slow(session, target) { &SIZES[..1] } else { &SIZES }
 }
 
 /// Those that have a clock of their steps; of a quick run the CPU's f16 is left out, which is computed as f32.
@@ -181,14 +180,17 @@ fn rows(
         row = row.rated(candidates, flops, bytes as f64);
         // Every other device than the processor is another machine, with limits of its own.
         row.kind = if clock.is_device() { "kernel" } else { "step" }.to_owned();
-        if step.depth.is_some() && target.backend == Backend::Cpu {
+        let region = session.cost.weights * target.weight_bytes();
+        if step.depth.is_some() && target.backend == Backend::Wgpu {
+            session.share_of_adapter(&mut row, flops, bytes, region);
+        } else if step.depth.is_some() && target.backend == Backend::Cpu {
             let work = Work {
                 precision: target.precision,
                 threads: target.threads,
                 depth: step.depth,
                 flops,
                 bytes,
-                region: session.cost.weights * target.weight_bytes(),
+                region,
                 seconds: summary.median,
             };
             session.share(&mut row, &work);

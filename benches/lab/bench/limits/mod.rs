@@ -11,6 +11,7 @@
 //! a limit proves the limit wrong: it is measured again, and if the row still stands above it, no share of it is given,
 //! and why ([`Limits::share`]).
 
+mod adapter;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod memory;
@@ -123,6 +124,8 @@ pub(crate) struct Limits {
     copy: BTreeMap<(usize, usize), f64>,
     /// What other devices than the processor can do, as their own backends measured it.
     pub(crate) device: Vec<Limit>,
+    /// What the GPU that WGSL reaches can do.
+    pub(crate) adapter: adapter::Adapter,
     /// Seconds that may still be spent on measuring a limit again because a row went beyond it.
     patience: f64,
 }
@@ -160,6 +163,7 @@ impl Limits {
             read: BTreeMap::new(),
             copy: BTreeMap::new(),
             device: Vec::new(),
+            adapter: adapter::Adapter::default(),
             patience: PATIENCE,
         }
     }
@@ -288,6 +292,7 @@ impl Limits {
             add(format!("copy {:.1} MB", bytes as f64 / 1e6), threads, value, "B/s", how);
         }
         limits.extend(self.device.iter().cloned());
+        limits.extend(self.adapter.list());
         limits
     }
 }

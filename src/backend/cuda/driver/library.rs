@@ -88,19 +88,27 @@ macro_rules! driver {
             #[cfg(test)]
             pub(in crate::backend::cuda) const NAMES: &[&str] = &[$(stringify!($method)),*];
 
-            /// Looks every function up.
-            pub(crate) fn resolve(library: Library, name: &str) -> Result<Self, Absent> {
+            /// Looks every function up; `name` is the library's, for the reason when one is missing.
+            ///
+            /// # Safety
+            /// `find` gives the driver API's function of a symbol, or nothing, and the functions stay where they are
+            /// until the result is dropped.
+            pub(in crate::backend::cuda) unsafe fn resolve(
+                name: &str, find: impl Fn(&str) -> Option<*const c_void>,
+            ) -> Result<Self, Absent> {
                 $(
-                    // SAFETY: the type is that of the driver API's function of this name, which does not change within
-                    // a versioned name; the pointer is kept only as long as the library beside it.
-                    let $method = unsafe {
-                        match library.get::<unsafe extern "C" fn($($kind),*) -> Code>($symbol.as_bytes()) {
-                            Ok(found) => *found,
-                            Err(_) => return Err(Absent::Incomplete { library: name.into(), symbol: $symbol }),
-                        }
+                    let Some($method) = find($symbol).filter(|address| !address.is_null()) else {
+                        return Err(Absent::Incomplete { library: name.into(), symbol: $symbol });
                     };
                 )*
-                Ok(Self { $($method,)* _library: Some(library) })
+                $(
+                    // SAFETY: not null, and the driver API's function of this name by the caller's contract; its type
+                    // does not change within a versioned name.
+                    let $method = unsafe {
+                        std::mem::transmute::<*const c_void, unsafe extern "C" fn($($kind),*) -> Code>($method)
+                    };
+                )*
+                Ok(Self { $($method,)* _library: None })
             }
 
             $(
@@ -179,7 +187,16 @@ impl Driver {
         for name in NAMES {
             // SAFETY: the library's initialisers are the NVIDIA driver's own, made to be loaded by any program.
             match unsafe { Library::new(*name) } {
-                Ok(library) => return Self::resolve(library, name),
+                Ok(library) => {
+                    let find = |symbol: &str| {
+                        // SAFETY: the symbol's address is all that is asked for; nothing is read or called here.
+                        let found = unsafe { library.get::<*const c_void>(symbol) };
+                        found.map(|address| *address).ok()
+                    };
+                    // SAFETY: the symbols are the driver API's, and the library stays as long as the functions.
+                    let driver = unsafe { Self::resolve(name, find) }?;
+                    return Ok(Self { _library: Some(library), ..driver });
+                }
                 Err(error) if problem.is_empty() => problem = error.to_string(),
                 Err(_) => {}
             }

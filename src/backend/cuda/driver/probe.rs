@@ -108,7 +108,8 @@ impl fmt::Display for Reason {
 pub(crate) fn find(name: Option<&str>) -> Result<Vec<Found>, Reason> {
     // Unit tests run the whole runtime on the PTX interpreter.
     #[cfg(test)]
-    let open = || Ok(crate::backend::cuda::tests::machine::driver());
+    // SAFETY: its functions are the driver API's, linked into the program.
+    let open = || unsafe { Driver::resolve("the interpreter", maskrank_ptx_driver::function) };
     #[cfg(not(test))]
     let open = Driver::open;
     find_with(open().map_err(Reason::Driver)?, name)

@@ -14,7 +14,8 @@ use super::super::layout::{Arena, Region};
 use super::super::params;
 use super::super::tile::Tile;
 use super::Program;
-use super::launches::{Launch, Parameters, Place};
+use super::call::Place;
+use super::launches::{Launch, Parameters};
 
 /// Tiles of the sums: a batch has few requests. The second is for more requests than the first has rows.
 pub(crate) const TILES: [Tile; 2] = [Tile { m: 16, n: 32 }, Tile { m: 64, n: 64 }];

@@ -6,7 +6,6 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::faults::{self, Plan};
 use super::runtime::{WIDTHS, columns, executor, model, options};
 use crate::backend::staged;
 use crate::backend::{
@@ -15,6 +14,7 @@ use crate::backend::{
 };
 use crate::weights::seeded;
 use crate::{Batch, Outputs, Request, Scores, Split};
+use maskrank_ptx_driver::faults::{self, Plan};
 
 /// Counts the calling thread's blocks while it is told to.
 struct Counting;

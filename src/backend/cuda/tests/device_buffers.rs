@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use super::faults;
-use super::machine::FOREIGN;
-use super::runtime::{WIDTHS, columns, model};
+use super::runtime::{WIDTHS, columns, model, model_of};
 use crate::backend::cuda::driver::{self, DeviceMemory, Gpu, PinnedMemory, Stream};
+use crate::config::Widths;
 use crate::weights::seeded::{self, SeededInputs};
 use crate::{
     Backend, Batch, DeviceBatch, DeviceColumns, DeviceOutputs, DeviceSlice, DeviceStream, ElementType, Error,
     Outputs, Request, ScoreOptions, Scorer, Scores, Split,
 };
+use maskrank_ptx_driver::FOREIGN;
+use maskrank_ptx_driver::faults;
 
 const WEIGHTS: [f32; 2] = [1.0, -3.0];
 
@@ -95,6 +96,21 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
+/// Some rows of seeded inputs.
+fn cut(all: &SeededInputs, rows: std::ops::Range<usize>, widths: Widths) -> SeededInputs {
+    let cut = |values: &[f32], width: usize| values[rows.start * width..rows.end * width].to_vec();
+    let [user, user_eng, author] = widths.embeddings();
+    SeededInputs {
+        continuous: cut(&all.continuous, widths.continuous),
+        binary: cut(&all.binary, widths.binary),
+        embeddings: [
+            cut(&all.embeddings[0], user),
+            cut(&all.embeddings[1], user_eng),
+            cut(&all.embeddings[2], author),
+        ],
+    }
+}
+
 fn from_host(scorer: &Scorer, requests: &[Request<'_>]) -> Scores {
     let options = ScoreOptions::new(&WEIGHTS).with_outputs(Outputs { logits: true, ..Outputs::default() });
     let mut scores = Scores::default();
@@ -125,22 +141,9 @@ fn several_batches_in_flight_have_the_bits_of_the_host() {
         under_way.push((sizes, requests, features, outputs));
     }
     for (sizes, requests, features, outputs) in under_way {
-        let part = |all: &SeededInputs, rows: std::ops::Range<usize>, widths: crate::config::Widths| {
-            let cut = |values: &[f32], width: usize| values[rows.start * width..rows.end * width].to_vec();
-            let [user, user_eng, author] = widths.embeddings();
-            SeededInputs {
-                continuous: cut(&all.continuous, widths.continuous),
-                binary: cut(&all.binary, widths.binary),
-                embeddings: [
-                    cut(&all.embeddings[0], user),
-                    cut(&all.embeddings[1], user_eng),
-                    cut(&all.embeddings[2], author),
-                ],
-            }
-        };
         let parts = [
-            (part(&requests, 0..1, once), part(&features, 0..sizes[0], each)),
-            (part(&requests, 1..2, once), part(&features, sizes[0]..sizes[0] + sizes[1], each)),
+            (cut(&requests, 0..1, once), cut(&features, 0..sizes[0], each)),
+            (cut(&requests, 1..2, once), cut(&features, sizes[0]..sizes[0] + sizes[1], each)),
         ];
         let host: Vec<Request<'_>> = sizes
             .iter()
@@ -159,6 +162,51 @@ fn several_batches_in_flight_have_the_bits_of_the_host() {
     }
     drop((scorer, caller));
     assert_eq!((faults::alive().len(), faults::broken()), (0, vec![]));
+}
+
+/// Products that are computed once a request, for as many requests as the scorer has room for and no more.
+#[test]
+fn requests_whose_products_are_shared_are_bounded() {
+    const MAX: usize = 20;
+    let widths = Widths { continuous: 140, user_embedding: 70, ..WIDTHS };
+    let split = Split { continuous: vec![3..133], ..Split::user_embeddings() };
+    let builder = Scorer::builder(&model_of(widths)).backend(Backend::Cuda).max_candidates(MAX);
+    let scorer = builder.split(split.clone()).build().expect("the driver double has a GPU");
+    let mut caller = Caller::new();
+    let (once, each) = (split.request_widths(widths), split.candidate_widths(widths));
+    let features = seeded::inputs(each, MAX, 1);
+    let candidate = caller.columns(&features);
+    let outputs = caller.outputs(MAX);
+    // One candidate a request, in an order of its own.
+    for requests in [1, 3, 17, MAX, MAX + 1] {
+        let own = seeded::inputs(once, requests, 2);
+        let of: Vec<usize> = (0..MAX).map(|row| row * 7 % requests).collect();
+        let table: Vec<u32> = of.iter().map(|&request| request as u32).collect();
+        let table = caller.upload(&table, ElementType::U32);
+        let request = caller.columns(&own);
+        // SAFETY: indices are remainders by the number of requests.
+        let batch = unsafe { DeviceBatch::of_requests(MAX, requests, table, request, candidate) };
+        let result = scorer.enqueue(&batch, &ScoreOptions::new(&WEIGHTS), &outputs, caller.stream());
+        if requests > MAX {
+            let error = result.expect_err("no room for so many").to_string();
+            for word in ["requests", "at most 20", "21"] {
+                assert!(error.contains(word), "\"{word}\" is not in: {error}");
+            }
+            continue;
+        }
+        result.expect("enqueued");
+        let rows: Vec<_> = (of.iter().enumerate())
+            .map(|(row, &of)| (cut(&own, of..of + 1, once), cut(&features, row..row + 1, each)))
+            .collect();
+        let host: Vec<Request<'_>> = rows
+            .iter()
+            .map(|(own, each)| Request { candidates: 1, request: columns(own), candidate: columns(each) })
+            .collect();
+        let expected = from_host(&scorer, &host);
+        assert_eq!(caller.read(outputs.scores), bits(&expected.scores), "{requests} requests");
+        assert_eq!(caller.read(outputs.logits), bits(&expected.logits), "{requests} requests");
+    }
+    caller.stream.wait().expect("it ran");
 }
 
 #[test]

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::faults::{self, Plan};
-use super::machine::ERROR_LAUNCH;
 use super::runtime::{WIDTHS, columns, model};
 use crate::backend::cuda::driver::library::Driver;
 use crate::backend::cuda::executor::unavailable;
@@ -13,6 +11,8 @@ use crate::{
     Backend, Batch, BinaryType, DeviceBatch, DeviceColumns, DeviceOutputs, DeviceSlice, DeviceStream,
     ElementType, Error, Model, Request, Result, ScoreOptions, Scorer, Scores,
 };
+use maskrank_ptx_driver::ERROR_LAUNCH;
+use maskrank_ptx_driver::faults::{self, Plan};
 
 /// `CUDA_ERROR_OUT_OF_MEMORY` and `CUDA_ERROR_ILLEGAL_ADDRESS`.
 const OUT_OF_MEMORY: i32 = 2;

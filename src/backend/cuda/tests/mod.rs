@@ -1,7 +1,7 @@
 //! The shipped runtime and the shipped PTX, on the PTX interpreter.
 //!
-//! `entries` runs every kernel of the manifest, one at a time, at the edges of its tiles. `machine` is a driver whose
-//! GPU is the interpreter, so `suite` tests everything but the driver itself as a user runs it: the choice of
+//! `entries` runs every kernel of the manifest, one at a time, at the edges of its tiles. `maskrank_ptx_driver` is a driver
+//! whose GPU is the interpreter, so `suite` tests everything but the driver itself as a user runs it: the choice of
 //! kernels, memory, parameters, graphs, and the kernels' own code.
 
 mod allocations;
@@ -10,10 +10,9 @@ mod entries;
 #[cfg(feature = "cli")]
 mod expected;
 mod failures;
-mod faults;
-pub(super) mod machine;
 #[cfg(feature = "cli")]
 mod ranking;
 mod runtime;
 #[cfg(feature = "cli")]
 mod suite;
+mod timing;

@@ -13,12 +13,12 @@ use std::path::Path;
 
 use maskrank_rows::statistics;
 
-use super::machine;
 use super::suite::H200;
 use crate::config::Widths;
 use crate::golden::Case;
 use crate::weights::seeded;
 use crate::{Backend, Batch, Model, ModelConfig, Precision, ScoreOptions, Scorer, Scores};
+use maskrank_ptx_driver::with_multiprocessors;
 
 /// Of the model's weights and of the candidates.
 const SEED: u64 = 5;
@@ -82,7 +82,7 @@ fn least(precision: Precision) -> (f64, usize) {
 fn low_precision_ranks_as_f64_does() {
     let case = case(&quarter(), 512);
     for precision in PRECISIONS {
-        let (tau, top) = machine::with_multiprocessors(H200, || ranked(&case, precision));
+        let (tau, top) = with_multiprocessors(H200, || ranked(&case, precision));
         println!("{precision}: Kendall tau {tau:.5}, {top} of the best 50");
         let (least_tau, least_top) = least(precision);
         assert!(tau >= least_tau && top >= least_top, "{precision}: Kendall tau {tau}, top-50 overlap {top}");
@@ -99,7 +99,7 @@ fn record_ranking() {
     let case = case(&production.model, candidates);
     let mut text = "kernel,precision,against,candidates,seed,kendall_tau,top_50_overlap\n".to_owned();
     for precision in PRECISIONS {
-        let (tau, top) = machine::with_multiprocessors(H200, || ranked(&case, precision));
+        let (tau, top) = with_multiprocessors(H200, || ranked(&case, precision));
         writeln!(text, "ptx-interpreter,{precision},f64,{candidates},{SEED},{tau:.5},{top}").expect("text");
         println!("{text}");
         let (least_tau, least_top) = least(precision);

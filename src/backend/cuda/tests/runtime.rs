@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use half::bf16;
 
-use super::faults;
 use crate::backend::cuda::ALIGN;
 use crate::backend::cuda::executor::CudaExecutor;
 use crate::backend::{Call, Executor, Lane, Options, SelfTest, folding};
@@ -15,6 +14,7 @@ use crate::{
     Backend, Batch, Binary, Columns, Error, Features, Model, ModelConfig, Outputs, Precision, Request,
     ScoreOptions, Scorer, Scores, Split,
 };
+use maskrank_ptx_driver::faults;
 
 const CONFIG: &str = r"
 model:
@@ -40,7 +40,7 @@ pub(super) fn model() -> Model {
     model_of(WIDTHS)
 }
 
-fn model_of(widths: Widths) -> Model {
+pub(super) fn model_of(widths: Widths) -> Model {
     Model::seeded(ModelConfig::from_yaml(CONFIG, "test").expect("a configuration"), widths, 3)
         .expect("a model")
 }

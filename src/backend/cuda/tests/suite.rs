@@ -7,9 +7,9 @@ mod shared;
 use shared::invariance::invariant;
 use shared::{Target, golden_folder};
 
-use super::machine;
 use crate::golden::Case;
 use crate::{Backend, Precision};
+use maskrank_ptx_driver::with_multiprocessors;
 
 /// Multiprocessors of an H200: with as many, the production model runs with the tiles it has there.
 pub(super) const H200: i32 = 132;
@@ -35,7 +35,7 @@ fn run(precision: Precision, prefix: &str) {
 fn production(precision: Precision) {
     let case = Case::open(&golden_folder().join("production")).unwrap();
     let counts = if precision == Precision::F32 { &[case.rows][..] } else { &[8, case.rows] };
-    machine::with_multiprocessors(H200, || {
+    with_multiprocessors(H200, || {
         for &rows in counts {
             let case = case.first(rows).unwrap();
             timed(precision, &format!("production, {rows} candidates"), |target| {
@@ -55,7 +55,7 @@ fn invariance(precision: Precision) {
     }
     // Two hundred candidates without tensor cores would take minutes; the entries' own tests hold f32's bits in every tile.
     if precision != Precision::F32 {
-        machine::with_multiprocessors(H200, || {
+        with_multiprocessors(H200, || {
             timed(precision, "invariance/production", |target| invariant(target, "production", &[17]));
         });
     }

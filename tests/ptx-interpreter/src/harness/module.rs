@@ -61,6 +61,14 @@ impl Module {
         self.program(entry).map(|_| ())
     }
 
+    /// Bytes of an entry's parameters, from the first to the end of the last.
+    ///
+    /// # Errors
+    /// If the entry does not exist or contains an unknown instruction.
+    pub fn param_bytes(&self, entry: &str) -> Result<usize> {
+        self.program(entry).map(|program| program.param_bytes)
+    }
+
     pub(super) fn program(&self, entry: &str) -> Result<Arc<Program>> {
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(p) = programs.get(entry) {

@@ -4,17 +4,31 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::backend::cuda::driver::library::Code;
+use crate::Code;
 
-/// What happens to calls.
+/// What happens to calls. A function goes by our name for it (`graph_launch`), a call by its number, from 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Plan {
+pub enum Plan {
     /// They work.
     None,
     /// The call of this name and number fails, those after it work again.
-    Once { name: &'static str, number: usize, code: Code },
+    Once {
+        /// Of the function.
+        name: &'static str,
+        /// Of the call.
+        number: usize,
+        /// Its result.
+        code: Code,
+    },
     /// From the call of this name and number on every call fails, as with a device that fell off the bus.
-    FromThenOn { name: &'static str, number: usize, code: Code },
+    FromThenOn {
+        /// Of the function.
+        name: &'static str,
+        /// Of the first call.
+        number: usize,
+        /// The result of all.
+        code: Code,
+    },
     /// They say that they work and do nothing, so that nothing but our own code runs.
     Hollow,
 }
@@ -28,7 +42,7 @@ thread_local! {
 }
 
 /// Starts a plan, with all counts at zero.
-pub(super) fn start(plan: Plan) {
+pub fn start(plan: Plan) {
     PLAN.set(plan);
     LOST.set(0);
     CALLS.take();
@@ -37,27 +51,27 @@ pub(super) fn start(plan: Plan) {
 }
 
 /// Changes the plan, counts kept.
-pub(super) fn set(plan: Plan) {
+pub fn set(plan: Plan) {
     PLAN.set(plan);
 }
 
 /// How often each function was called.
-pub(super) fn calls() -> BTreeMap<&'static str, usize> {
+pub fn calls() -> BTreeMap<&'static str, usize> {
     CALLS.with_borrow(Clone::clone)
 }
 
 /// What is alive, by the function that ends it.
-pub(super) fn alive() -> BTreeMap<&'static str, isize> {
+pub fn alive() -> BTreeMap<&'static str, isize> {
     ALIVE.with_borrow(|alive| alive.iter().filter(|(_, n)| **n != 0).map(|(k, n)| (*k, *n)).collect())
 }
 
 /// Rules of the driver that were broken.
-pub(super) fn broken() -> Vec<&'static str> {
+pub fn broken() -> Vec<&'static str> {
     BROKEN.with_borrow(Clone::clone)
 }
 
 /// Called by every function first: a result to return at once.
-pub(super) fn intercept(name: &'static str) -> Option<Code> {
+pub fn intercept(name: &'static str) -> Option<Code> {
     if matches!(PLAN.get(), Plan::Hollow) {
         return Some(0);
     }
@@ -80,17 +94,17 @@ pub(super) fn intercept(name: &'static str) -> Option<Code> {
 }
 
 /// Something was made that `by` ends.
-pub(super) fn born(by: &'static str) {
+pub fn born(by: &'static str) {
     ALIVE.with_borrow_mut(|alive| *alive.entry(by).or_insert(0) += 1);
 }
 
 /// Something was ended.
-pub(super) fn died(by: &'static str) {
+pub fn died(by: &'static str) {
     ALIVE.with_borrow_mut(|alive| *alive.entry(by).or_insert(0) -= 1);
 }
 
 /// Notes a broken rule. A panic here would end the process.
-pub(super) fn expect(holds: bool, rule: &'static str) {
+pub fn expect(holds: bool, rule: &'static str) {
     if !holds {
         BROKEN.with_borrow_mut(|broken| broken.push(rule));
     }

@@ -9,8 +9,6 @@
 //! give wrong results here every time. `faults` makes calls fail, and counts what is alive. The driver's functions are in
 //! `functions`; here is what they work on.
 
-mod functions;
-
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CString, c_int};
@@ -19,24 +17,24 @@ use std::thread::ThreadId;
 
 use maskrank_ptx::{Arg, BufferId, Gpu, Launch, Module};
 
-use crate::backend::cuda::driver::library::{Address, Code, StreamHandle};
-pub(in crate::backend::cuda) use functions::driver;
+use crate::{Address, Code, Handle};
 
-const SUCCESS: Code = 0;
-pub(super) const ERROR_LAUNCH: Code = 719;
+pub(crate) const SUCCESS: Code = 0;
+/// `CUDA_ERROR_LAUNCH_FAILED`.
+pub const ERROR_LAUNCH: Code = 719;
 
 /// Compute capability that the GPU has: one whose machine code is tried and refused, and all of whose PTX is loadable.
-pub(in crate::backend::cuda) const CAPABILITY: u32 = 100;
+pub const CAPABILITY: u32 = 100;
 /// Addresses from here on are said to be memory of a second GPU.
-pub(super) const FOREIGN: Address = 1 << 60;
+pub const FOREIGN: Address = 1 << 60;
 
 thread_local! {
-    static MULTIPROCESSORS: Cell<c_int> = const { Cell::new(4) };
+    pub(crate) static MULTIPROCESSORS: Cell<c_int> = const { Cell::new(4) };
 }
 
 /// Runs `f` with scorers of this thread built for a GPU of so many multiprocessors, which decide the tiles. Elsewhere it
 /// is 4, so that small batches meet large tiles.
-pub(in crate::backend::cuda) fn with_multiprocessors<T>(number: c_int, f: impl FnOnce() -> T) -> T {
+pub fn with_multiprocessors<T>(number: c_int, f: impl FnOnce() -> T) -> T {
     let before = MULTIPROCESSORS.replace(number);
     let result = f();
     MULTIPROCESSORS.set(before);
@@ -44,42 +42,42 @@ pub(in crate::backend::cuda) fn with_multiprocessors<T>(number: c_int, f: impl F
 }
 
 #[derive(Default)]
-struct Machine {
-    gpu: Gpu,
-    memory: BTreeMap<Address, (BufferId, usize)>,
+pub(crate) struct Machine {
+    pub(crate) gpu: Gpu,
+    pub(crate) memory: BTreeMap<Address, (BufferId, usize)>,
     /// Address and words of pinned memory.
-    pinned: BTreeMap<usize, usize>,
-    functions: Vec<(&'static Module, String, usize)>,
-    modules: HashMap<String, &'static Module>,
-    names: HashMap<(usize, String), usize>,
-    graphs: Vec<Vec<Kernel>>,
+    pub(crate) pinned: BTreeMap<usize, usize>,
+    pub(crate) functions: Vec<(&'static Module, String, usize)>,
+    pub(crate) modules: HashMap<String, &'static Module>,
+    pub(crate) names: HashMap<(usize, String), usize>,
+    pub(crate) graphs: Vec<Vec<Kernel>>,
     /// The default stream is the first.
-    streams: Vec<Stream>,
-    events: Vec<Event>,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) events: Vec<Event>,
     /// Operations that ran.
-    clock: u64,
-    fault: CString,
+    pub(crate) clock: u64,
+    pub(crate) fault: CString,
 }
 
 #[derive(Clone)]
-struct Kernel {
-    function: usize,
-    grid: [u32; 3],
-    block: [u32; 3],
-    shared: usize,
-    parameters: Vec<u8>,
+pub(crate) struct Kernel {
+    pub(crate) function: usize,
+    pub(crate) grid: [u32; 3],
+    pub(crate) block: [u32; 3],
+    pub(crate) shared: usize,
+    pub(crate) parameters: Vec<u8>,
 }
 
 #[derive(Default)]
-struct Stream {
-    work: VecDeque<Work>,
+pub(crate) struct Stream {
+    pub(crate) work: VecDeque<Work>,
     /// The first failure; it stays.
-    failed: Code,
+    pub(crate) failed: Code,
     /// Whose test made it; none for the default stream.
-    owner: Option<ThreadId>,
+    pub(crate) owner: Option<ThreadId>,
 }
 
-enum Work {
+pub(crate) enum Work {
     Upload { to: Address, from: usize, bytes: usize },
     Download { to: usize, from: Address, bytes: usize },
     Move { to: Address, from: Address, bytes: usize },
@@ -90,11 +88,11 @@ enum Work {
 
 /// Marks are numbered; a wait is for the one that was the latest when it was asked for.
 #[derive(Default)]
-struct Event {
-    recorded: u64,
-    stream: usize,
-    passed: u64,
-    time: u64,
+pub(crate) struct Event {
+    pub(crate) recorded: u64,
+    pub(crate) stream: usize,
+    pub(crate) passed: u64,
+    pub(crate) time: u64,
 }
 
 static MACHINE: Mutex<Option<Machine>> = Mutex::new(None);
@@ -103,20 +101,20 @@ fn lock() -> MutexGuard<'static, Option<Machine>> {
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn with<T>(f: impl FnOnce(&mut Machine) -> T) -> T {
+pub(crate) fn with<T>(f: impl FnOnce(&mut Machine) -> T) -> T {
     f(lock().get_or_insert_with(Machine::default))
 }
 
 impl Machine {
     /// The buffer that holds an address, and the offset in it.
-    fn find(&self, at: Address) -> (BufferId, usize) {
+    pub(crate) fn find(&self, at: Address) -> (BufferId, usize) {
         let (base, (buffer, bytes)) = self.memory.range(..=at).next_back().expect("an allocated address");
         let offset = (at - base) as usize;
         assert!(offset <= *bytes, "address {at:#x} is beyond its allocation");
         (*buffer, offset)
     }
 
-    fn run(&mut self, kernel: &Kernel) -> Code {
+    pub(crate) fn run(&mut self, kernel: &Kernel) -> Code {
         let (module, name, _) = self.functions[kernel.function].clone();
         let launch = Launch::new(module, &name)
             .grid(kernel.grid)
@@ -132,15 +130,15 @@ impl Machine {
         }
     }
 
-    fn stream(&mut self, handle: StreamHandle) -> &mut Stream {
-        let index = handle.0.addr();
+    pub(crate) fn stream(&mut self, handle: Handle) -> &mut Stream {
+        let index = handle.addr();
         if self.streams.len() <= index {
             self.streams.resize_with(index + 1, Stream::default);
         }
         &mut self.streams[index]
     }
 
-    fn put(&mut self, stream: StreamHandle, work: Work) -> Code {
+    pub(crate) fn put(&mut self, stream: Handle, work: Work) -> Code {
         let stream = self.stream(stream);
         if stream.failed == SUCCESS {
             stream.work.push_back(work);
@@ -149,7 +147,7 @@ impl Machine {
     }
 
     /// Runs what is in a stream, up to a mark where one is given.
-    fn drain(&mut self, index: usize, until: Option<(usize, u64)>) -> Code {
+    pub(crate) fn drain(&mut self, index: usize, until: Option<(usize, u64)>) -> Code {
         loop {
             if until.is_some_and(|(event, number)| self.events[event].passed >= number) {
                 return SUCCESS;
@@ -164,7 +162,7 @@ impl Machine {
         }
     }
 
-    unsafe fn step(&mut self, work: Work) -> Code {
+    pub(crate) unsafe fn step(&mut self, work: Work) -> Code {
         match work {
             Work::Upload { to, from, bytes } => {
                 let (buffer, offset) = self.find(to);
@@ -209,7 +207,7 @@ impl Machine {
     }
 
     /// Whether anything that was put into one of this test's streams has not run.
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         let own = Some(std::thread::current().id());
         self.streams.iter().any(|stream| stream.owner == own && !stream.work.is_empty())
     }
