@@ -1,12 +1,13 @@
 //! What happens to a strip of sums before it is stored: the request's part of them added, `scale · sum + bias`, then
-//! ReLU, the mask product, or waiting for a layer norm. In registers, two runs of 16 columns a candidate.
+//! ReLU or the mask product. In registers, two runs of 16 columns a candidate. Sums that wait for a layer norm stay
+//! where they are; scale, bias and norm come when a row's are complete.
 
 use std::ops::Range;
 
 use super::element::Element;
 use super::gemm::Product;
 use super::isa::{Isa, Work};
-use super::micro::{Kernel, PANEL, STRIP};
+use super::micro::{Kernel, PANEL, STRIP, fetch};
 use super::norm::RowNorm;
 use super::panel::Workspace;
 use super::program::{GemmEpilogue, Once};
@@ -25,14 +26,14 @@ pub(super) struct Taken<'a> {
 /// # Safety
 /// - `rows` starts at a panel and is inside the workspace; what the output is multiplied by is written, and so are the
 ///   candidates' terms where a part of the sums is their request's.
-/// - No other thread uses these columns of the output, or of the rows that wait.
+/// - No other thread uses these columns of the output.
 pub(super) unsafe fn store<K: Kernel>(
     kernel: K,
     product: &Product<'_, K::Stored>,
     workspace: &Workspace<K::Stored>,
     strip: usize,
     rows: Range<usize>,
-    sums: &[f32],
+    sums: &mut [f32],
     taken: Option<&Taken<'_>>,
 ) {
     // Which form runs is decided once a strip, not once a run.
@@ -47,6 +48,9 @@ pub(super) unsafe fn store<K: Kernel>(
 
 /// What sums get before anything else happens to them.
 trait Add: Copy {
+    /// Whether there is anything to add.
+    const ADDS: bool = true;
+
     /// Adds to sixteen columns of a strip of one candidate.
     ///
     /// # Safety
@@ -64,6 +68,8 @@ trait Add: Copy {
 struct Nothing;
 
 impl Add for Nothing {
+    const ADDS: bool = false;
+
     #[inline(always)]
     unsafe fn add<K: Kernel>(self, _: &Workspace<K::Stored>, _: usize, _: Run, _: &mut [f32; 16]) {}
 }
@@ -105,7 +111,7 @@ unsafe fn store_with<K: Kernel>(
     workspace: &Workspace<K::Stored>,
     strip: usize,
     rows: Range<usize>,
-    sums: &[f32],
+    sums: &mut [f32],
     add: impl Add,
 ) {
     kernel.isa().run(Store::<K, _> { product, workspace, strip, rows, sums, add });
@@ -117,7 +123,7 @@ struct Store<'a, K: Kernel, A> {
     workspace: &'a Workspace<K::Stored>,
     strip: usize,
     rows: Range<usize>,
-    sums: &'a [f32],
+    sums: &'a mut [f32],
     add: A,
 }
 
@@ -143,19 +149,25 @@ impl<K: Kernel, A: Add> Work for Store<'_, K, A> {
                 GemmEpilogue::Multiply => {
                     let by = product.by.unwrap_or(output);
                     runs::<K>(product, workspace, strip, rows, sums, add, |mut v, at| {
+                        // What the next call's rows are multiplied by.
+                        let next = Run { panel: at.panel + K::PANELS, ..at };
+                        let next = next.index::<K::Stored>(workspace, by, column);
+                        fetch(workspace.elements.at(0).wrapping_add(next).cast());
                         let by = workspace.load_at::<K::Isa>(at.index::<K::Stored>(workspace, by, column));
                         v.iter_mut().zip(by).for_each(|(v, by)| *v *= by);
                         workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
                     });
                 }
-                GemmEpilogue::LayerNorm(..) => {
-                    let first = product.waiting * workspace.capacity + column;
-                    runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
-                        let row = at.panel * PANEL + at.row;
-                        let place = workspace.waiting.at(first + row * output.columns + at.run * 16);
-                        *place.cast::<[f32; 16]>() = v;
-                    });
+                GemmEpilogue::LayerNorm(..) if A::ADDS => {
+                    let (sums, _) = sums[..rows.end * STRIP].as_chunks_mut::<16>();
+                    for row in rows {
+                        for run in 0..2 {
+                            let at = Run { panel: row / PANEL, row: row % PANEL, run };
+                            add.add::<K>(workspace, strip, at, &mut sums[2 * row + run]);
+                        }
+                    }
                 }
+                GemmEpilogue::LayerNorm(..) => {}
             }
         }
     }
@@ -219,7 +231,7 @@ unsafe fn runs<K: Kernel>(
     }
 }
 
-/// Normalises the rows that wait and stores them.
+/// Scales, biases and normalises the rows whose sums wait, and stores them. `room` is a row's length.
 ///
 /// # Safety
 /// All strips of these rows are computed, and no other thread uses the rows.
@@ -227,11 +239,12 @@ pub(super) unsafe fn finish_norm<K: Kernel>(
     kernel: K,
     product: &Product<'_, K::Stored>,
     workspace: &Workspace<K::Stored>,
-    norm: &RowNorm,
-    width: usize,
     rows: Range<usize>,
+    room: &mut [f32],
 ) {
-    kernel.isa().run(Finish::<K> { product, workspace, norm, width, rows });
+    if let GemmEpilogue::LayerNorm(norm, width) = &product.op.epilogue {
+        kernel.isa().run(Finish::<K> { product, workspace, norm, width: *width, rows, room });
+    }
 }
 
 /// [`finish_norm`], whose promises are those of whoever makes one.
@@ -241,6 +254,7 @@ struct Finish<'a, K: Kernel> {
     norm: &'a RowNorm,
     width: usize,
     rows: Range<usize>,
+    room: &'a mut [f32],
 }
 
 impl<K: Kernel> Work for Finish<'_, K> {
@@ -248,12 +262,26 @@ impl<K: Kernel> Work for Finish<'_, K> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { product, workspace, norm, width, rows } = self;
-        let columns = product.output.columns;
+        let Self { product, workspace, norm, width, rows, room } = self;
+        let (scale, _) = product.op.scale.as_chunks::<STRIP>();
+        let (bias, _) = product.op.bias.as_chunks::<STRIP>();
+        let (values, _) = room[..product.op.strips * STRIP].as_chunks_mut::<STRIP>();
         for row in rows {
-            let at = product.waiting * workspace.capacity + row * columns;
-            // SAFETY: the row is inside the waiting rows and this thread's; the caller's promise.
-            let values = unsafe { std::slice::from_raw_parts_mut(workspace.waiting.at(at), columns) };
+            for (strip, values) in values.iter_mut().enumerate() {
+                // SAFETY: the row is inside the strip's waiting sums, and this thread's; the caller's promise.
+                let sums = unsafe {
+                    let strip = workspace.waiting(product.waiting + strip * STRIP);
+                    // Strips are far apart, which no hardware foresees: the row after the next is asked for.
+                    let after = strip.wrapping_add((row + 2) * STRIP).cast::<u8>();
+                    fetch(after);
+                    fetch(after.wrapping_add(64));
+                    &*strip.add(row * STRIP).cast::<[f32; STRIP]>()
+                };
+                for (i, v) in values.iter_mut().enumerate() {
+                    *v = K::Isa::mul_add(sums[i], scale[strip][i], bias[strip][i]);
+                }
+            }
+            let values = values.as_flattened_mut();
             norm.apply::<K::Isa>(&mut values[..width]);
             values[width..].fill(0.0);
             for (run, values) in values.as_chunks::<16>().0.iter().enumerate() {

@@ -215,7 +215,7 @@ impl Featurizer {
                 self.part::<I>(&self.once, &batch.requests[request].request, 0, row, dense);
                 if let Some(order) = &self.ordered {
                     let once = order.gamma.len() + order.plain.iter().map(|p| p.len).sum::<usize>();
-                    moments = self.request_row(order, row, dense, &mut ordered[..once]);
+                    moments = self.request_row::<I>(order, row, dense, &mut ordered[..once]);
                     // Whoever takes later candidates of the request leaves the row to this one.
                     if candidate == 0 || at == 0 {
                         // SAFETY: there are no more requests than candidates in the workspace, so the row is
@@ -263,7 +263,13 @@ impl Featurizer {
     /// A request's own row of the products that its candidates share, and the mean and the deviation of its columns
     /// under the feature norm. The request's part of `row` and `dense` is there.
     #[inline(always)]
-    fn request_row(&self, order: &Ordered, row: &[f32], dense: &[f32], into: &mut [f32]) -> (f64, f64) {
+    fn request_row<I: Isa>(
+        &self,
+        order: &Ordered,
+        row: &[f32],
+        dense: &[f32],
+        into: &mut [f32],
+    ) -> (f64, f64) {
         for piece in &order.normed {
             into[piece.into..piece.into + piece.len]
                 .copy_from_slice(&dense[piece.from..piece.from + piece.len]);
@@ -277,7 +283,7 @@ impl Featurizer {
         if normed.is_empty() {
             return (0.0, 1.0);
         }
-        let (mean, variance) = mean_and_variance(normed);
+        let (mean, variance) = mean_and_variance::<I>(normed);
         // Equal columns leave zeros, whatever they are divided by.
         let deviation = if variance > 0.0 { variance.sqrt() } else { 1.0 };
         for (v, gamma) in normed.iter_mut().zip(&order.gamma) {

@@ -2,7 +2,11 @@
 //!
 //! For each strip, K goes in chunks whose weights stay in L1 while all candidates of the block pass by; C, the
 //! block's 32 columns of sums, waits between chunks in L1 or L2. The last chunk's sums go through the epilogue right
-//! away, one call late, so that the tile or FMA unit is already at the next candidates' products.
+//! away, one call late, so that the tile or FMA unit is already at the next candidates' products. Where a layer norm
+//! follows, C is made where the norm will read it, and nothing is stored twice.
+//!
+//! Where the candidates' rows are more than L2 holds, K goes in parts first: many strips against one part, then against
+//! the next, and the weights are still read once.
 //!
 //! Where a split lets a part of K be computed once a request, a strip starts with that part: the rows of the requests
 //! are multiplied by it, then the candidates by the rest, and the epilogue adds what each candidate takes of its
@@ -16,7 +20,7 @@ use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::micro::{Kernel, PANEL, STRIP, Tile};
 use super::panel::Workspace;
-use super::program::GemmOp;
+use super::program::{GemmEpilogue, GemmOp, Once};
 use super::scratch::Scratch;
 
 /// One product's operands in a workspace.
@@ -28,60 +32,131 @@ pub(super) struct Product<'a, E> {
     pub(super) input: Operand,
     pub(super) output: Operand,
     pub(super) by: Option<Operand>,
-    /// First f32 column of the rows that wait for a norm.
+    /// First column of the sums that wait for a norm.
     pub(super) waiting: usize,
     /// Rows of requests, and how many the workspace holds; looked at where [`GemmOp::once`] is.
     pub(super) requests: (Operand, usize),
 }
 
-/// Computes columns of `strips` for some candidates of a workspace: whole panels, but for the last.
+/// Computes columns of `strips` for the workspace's first `rows` candidates. `resident` is how many elements of A
+/// stay in cache.
 ///
 /// # Safety
 /// - Operands lie in the workspace, `rows` inside its capacity; the input (and what it is multiplied by) is
 ///   written, and so are the rows of requests and every candidate's terms where the product has such a part.
-/// - No other thread uses these columns of the output, or of the rows that wait.
+/// - No other thread uses these columns of the output, or of the sums that wait for a norm.
 pub(super) unsafe fn strips<K: Kernel>(
     kernel: K,
     product: &Product<'_, K::Stored>,
     workspace: &Workspace<K::Stored>,
     strips: Range<usize>,
-    rows: Range<usize>,
+    rows: usize,
+    resident: usize,
     scratch: &mut Scratch<K::Operand>,
 ) {
     let op = product.op;
     let Scratch { sums, request_sums, a, b, .. } = scratch;
     let (sums, request_sums) = (sums.as_mut_slice(), request_sums.as_mut_slice());
     let mut wide = Wide { a: a.as_mut_slice(), b: b.as_mut_slice() };
-    for strip in strips {
-        let weights = &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
-        let taken = op.once.as_ref().map(|once| {
-            let (operand, count) = product.requests;
-            let (normed, plain) = request_sums.split_at_mut(request_sums.len() / 2);
-            let end = once.normed + once.plain;
-            // What rounding cut off the normed columns lies behind the row, and meets the same weights.
-            let cut = if operand.columns > end { once.normed } else { 0 };
-            let parts = [(0..once.normed, 0), (0..cut, end), (once.normed..end, 0)];
-            for (part, (columns, shift)) in parts.into_iter().enumerate() {
-                let sums = if part < 2 { &mut *normed } else { &mut *plain };
-                let (rows, accumulate) = (0..count, part == 1);
-                let sweep = Sweep { kernel, workspace, operand, shift, weights, columns, rows, accumulate };
-                // SAFETY: the rows of requests are a matrix of the workspace of no more rows than candidates, and
-                // written; the session is the caller's.
-                unsafe { sweep.run(sums, &mut wide, |_, _| {}) };
+    let first = op.once.as_ref().map_or(0, |once| once.normed + once.plain);
+    let chunk = chunk_of::<K>(op.depth - first, rows);
+    let part = part_of(op.depth - first, rows, chunk, resident);
+    // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
+    let room = (rows.next_multiple_of(PANEL) + 1) * STRIP;
+    let waits = matches!(op.epilogue, GemmEpilogue::LayerNorm(..));
+    let group = match part < op.depth - first {
+        true if waits => strips.len(),
+        true => (sums.len() / room).max(1),
+        false => 1,
+    };
+    assert!(sums.len() >= room - STRIP, "sums for every row");
+    for from in strips.clone().step_by(group.max(1)) {
+        let group = from..strips.end.min(from + group.max(1));
+        for start in (first..op.depth).step_by(part) {
+            let columns = start..op.depth.min(start + part);
+            for strip in group.clone() {
+                let weights = &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
+                let last = columns.end == op.depth;
+                let taken = op.once.as_ref().filter(|_| last).map(|once| {
+                    // SAFETY: the caller's promise about the rows of requests.
+                    unsafe { take(kernel, product, workspace, weights, once, request_sums, &mut wide) }
+                });
+                let sums = match waits {
+                    // SAFETY: the product's own columns of what waits, inside the capacity.
+                    true => unsafe { workspace.waiting(product.waiting + strip * STRIP) },
+                    false => sums[(strip - from) * room..].as_mut_ptr(),
+                };
+                let sweep = Sweep {
+                    kernel,
+                    workspace,
+                    operand: product.input,
+                    shift: 0,
+                    weights,
+                    columns: columns.clone(),
+                    chunk,
+                    rows,
+                    accumulate: start > first,
+                };
+                // SAFETY: the caller's promises about the input and the output; the session is the caller's. The sums
+                // are this thread's: whole panels of rows of scratch, at most a group's strips of them, or of what
+                // waits.
+                unsafe {
+                    sweep.run(sums, &mut wide, |rows, sums| {
+                        if last {
+                            epilogue::store(kernel, product, workspace, strip, rows, sums, taken.as_ref());
+                        }
+                    });
+                }
             }
-            Taken { once, normed: &*normed, plain: &*plain }
-        });
-        let first = op.once.as_ref().map_or(0, |once| once.normed + once.plain);
-        let (operand, columns) = (product.input, first..op.depth);
-        let (rows, accumulate) = (rows.clone(), false);
-        let sweep = Sweep { kernel, workspace, operand, shift: 0, weights, columns, rows, accumulate };
-        // SAFETY: the caller's promises about the input and the output; the session is the caller's.
-        unsafe {
-            sweep.run(sums, &mut wide, |rows, sums| {
-                epilogue::store(kernel, product, workspace, strip, rows, sums, taken.as_ref());
-            });
         }
     }
+}
+
+/// Sums of a strip for the rows of requests.
+///
+/// # Safety
+/// The rows of requests are a matrix of the workspace of no more rows than candidates, and written; a session of this
+/// thread lives.
+unsafe fn take<'a, K: Kernel>(
+    kernel: K,
+    product: &Product<'_, K::Stored>,
+    workspace: &Workspace<K::Stored>,
+    weights: &[K::Stored],
+    once: &'a Once,
+    sums: &'a mut [f32],
+    wide: &mut Wide<'_, K::Operand>,
+) -> Taken<'a> {
+    let (operand, rows) = product.requests;
+    let (normed, plain) = sums.split_at_mut(sums.len() / 2);
+    assert!(plain.len() >= rows.next_multiple_of(PANEL) * STRIP, "sums for every row of a request");
+    let end = once.normed + once.plain;
+    // What rounding cut off the normed columns lies behind the row, and meets the same weights.
+    let cut = if operand.columns > end { once.normed } else { 0 };
+    let parts = [(0..once.normed, 0), (0..cut, end), (once.normed..end, 0)];
+    for (part, (columns, shift)) in parts.into_iter().enumerate() {
+        let sums = if part < 2 { normed.as_mut_ptr() } else { plain.as_mut_ptr() };
+        let accumulate = part == 1;
+        let chunk = chunk_of::<K>(columns.len(), rows);
+        let sweep = Sweep { kernel, workspace, operand, shift, weights, columns, chunk, rows, accumulate };
+        // SAFETY: the caller's promise; the sums have room for whole panels of these rows (asserted).
+        unsafe { sweep.run(sums, wide, |_, _| {}) };
+    }
+    Taken { once, normed, plain }
+}
+
+/// Sums that wait for their next part of K: 32 strips of 256 candidates, 1 MiB beside what is resident of A.
+pub(super) const GROUP_SUMS: usize = 32 * 257 * STRIP;
+
+/// Columns of K that one call takes.
+fn chunk_of<K: Kernel>(columns: usize, rows: usize) -> usize {
+    let chunks = columns.div_ceil(K::chunk(rows)).max(1);
+    (columns / STRIP).div_ceil(chunks) * STRIP
+}
+
+/// Columns of K, whole chunks, of which `resident` elements hold all rows.
+fn part_of(columns: usize, rows: usize, chunk: usize, resident: usize) -> usize {
+    let parts = (columns * rows).div_ceil(resident).max(1);
+    (columns.div_ceil(chunk.max(1)).div_ceil(parts) * chunk).max(STRIP)
 }
 
 /// Room for widened chunks.
@@ -100,44 +175,44 @@ struct Sweep<'a, K: Kernel> {
     /// The strip: all of K.
     weights: &'a [K::Stored],
     columns: Range<usize>,
-    rows: Range<usize>,
+    /// Columns that one call takes.
+    chunk: usize,
+    rows: usize,
     /// Whether the sums hold something already.
     accumulate: bool,
 }
 
 impl<K: Kernel> Sweep<'_, K> {
-    /// Sums, (rows, 32), with `ready` told of rows whose sums are complete, one call late.
+    /// Sums, (rows, 32), with `ready` told of rows whose sums over these columns are complete, one call late.
     ///
     /// # Safety
-    /// The operand lies in the workspace, these rows and columns of it are written; a session of this thread lives.
+    /// The operand lies in the workspace, these rows and columns of it are written; `sums` is this thread's for
+    /// 32 · rows floats, rounded up to whole panels; a session of this thread lives.
     #[inline(always)]
     unsafe fn run(
         self,
-        sums: &mut [f32],
+        sums: *mut f32,
         wide: &mut Wide<'_, K::Operand>,
-        mut ready: impl FnMut(Range<usize>, &[f32]),
+        mut ready: impl FnMut(Range<usize>, &mut [f32]),
     ) {
-        let Self { kernel, workspace, operand: from, shift, weights, columns: all, rows, accumulate } = self;
+        let Self { kernel, workspace, operand: from, shift, weights, columns: all, chunk, rows, accumulate } =
+            self;
         let step = PANEL * K::PANELS;
-        if rows.is_empty() || all.is_empty() {
+        if rows == 0 || all.is_empty() {
             return;
         }
-        let chunks = all.len().div_ceil(K::chunk(rows.len()));
-        let chunk = (all.len() / STRIP).div_ceil(chunks) * STRIP;
-        assert_eq!(rows.start % step, 0, "rows start where a call does");
-        assert!(sums.len() >= rows.end.next_multiple_of(step) * STRIP, "sums for every row");
         for start in all.clone().step_by(chunk) {
             let columns = chunk.min(all.end - start);
             let own = &weights[start * STRIP..(start + columns) * STRIP];
             let b = operand::<K, STRIP>(kernel, own, wide.b);
             let last = start + columns == all.end;
             // The next chunk's weights follow this chunk's, in this strip or the next.
-            let ahead = own.as_ptr_range().end.cast::<u8>();
-            let ahead_lines =
-                (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.len().div_ceil(step));
-            for (call, row) in rows.clone().step_by(step).enumerate() {
+            let next = if last { all.start * STRIP + weights.len() } else { (start + columns) * STRIP };
+            let ahead = weights.as_ptr().wrapping_add(next).cast::<u8>();
+            let ahead_lines = (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.div_ceil(step));
+            for (call, row) in (0..rows).step_by(step).enumerate() {
                 let at = workspace.panel(from, row / PANEL) + (shift + start) * PANEL;
-                let take = step.min(rows.end - row);
+                let take = step.min(rows - row);
                 // SAFETY: `at` is inside the operand's panel and the chunk inside its columns; a second panel is
                 // there when rows go beyond the first, because the capacity is whole panels.
                 let a = unsafe { std::slice::from_raw_parts(workspace.elements.at(at), columns * PANEL) };
@@ -146,22 +221,26 @@ impl<K: Kernel> Sweep<'_, K> {
                     panel_stride: from.matrix_columns * PANEL,
                     b,
                     columns,
-                    c: sums[row * STRIP..].as_mut_ptr(),
+                    // SAFETY: `row` is below `rows`, for which the sums have room.
+                    c: unsafe { sums.add(row * STRIP) },
                     rows: take,
                     accumulate: accumulate || start > all.start,
                     ahead: ahead.wrapping_add(call * ahead_lines * 64),
                     ahead_lines,
                 };
-                // SAFETY: A and B as above, widened chunks have the same extent; C has whole calls of rows (asserted).
-                // The session is the caller's.
-                unsafe { kernel.tile(&tile) };
-                if last && row > rows.start {
-                    ready(row - step..row, sums);
+                // SAFETY: A and B as above, widened chunks have the same extent; C is the caller's promise, and so is
+                // the session. The slice ends before the rows of this call.
+                unsafe {
+                    kernel.tile(&tile);
+                    if last && row > 0 {
+                        ready(row - step..row, std::slice::from_raw_parts_mut(sums, row * STRIP));
+                    }
                 }
             }
             if last {
-                let row = (rows.end - 1) / step * step;
-                ready(row..rows.end, sums);
+                let row = (rows - 1) / step * step;
+                // SAFETY: the sums have room for all rows, the caller's promise.
+                ready(row..rows, unsafe { std::slice::from_raw_parts_mut(sums, rows * STRIP) });
             }
         }
     }

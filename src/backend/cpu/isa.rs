@@ -33,6 +33,20 @@ pub(super) trait Isa: Copy + Send + Sync + 'static {
         from.map(f16::to_f32_const)
     }
 
+    /// Sums, in sixteen lanes, of the values' distances from `shift`, and of their squares.
+    #[inline(always)]
+    fn distances(runs: &[[f32; 16]], shift: f64) -> ([f64; 16], [f64; 16]) {
+        let (mut sums, mut squares) = ([0.0; 16], [0.0; 16]);
+        for run in runs {
+            for lane in 0..16 {
+                let distance = f64::from(run[lane]) - shift;
+                sums[lane] += distance;
+                squares[lane] += distance * distance;
+            }
+        }
+        (sums, squares)
+    }
+
     /// `a · b + c`: one rounding where the instruction set has it.
     #[inline(always)]
     fn mul_add(a: f32, b: f32, c: f32) -> f32 {
@@ -72,8 +86,10 @@ pub(super) use x86::{Avx2, Avx512, Avx512Bf16, cpuid};
 mod x86 {
     use std::arch::x86_64::{
         __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_cvtph_ps, _mm256_cvtps_ph,
-        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_cvtneps_pbh,
-        _mm512_cvtph_ps, _mm512_cvtps_ph, _mm512_loadu_ps, _mm512_storeu_ps, CpuidResult,
+        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256, _mm512_add_pd,
+        _mm512_cvtneps_pbh, _mm512_cvtph_ps, _mm512_cvtps_pd, _mm512_cvtps_ph, _mm512_fmadd_pd,
+        _mm512_loadu_ps, _mm512_set1_pd, _mm512_setzero_pd, _mm512_storeu_pd, _mm512_storeu_ps,
+        _mm512_sub_pd, CpuidResult,
     };
     use std::mem::transmute;
 
@@ -184,6 +200,30 @@ mod x86 {
                     _mm256_storeu_si256(into.as_mut_ptr().cast(), halves);
                 }
                 into
+            }
+
+            // By hand: of the plain loop the compiler makes single values here and there.
+            #[inline(always)]
+            fn distances(runs: &[[f32; 16]], shift: f64) -> ([f64; 16], [f64; 16]) {
+                let (mut sums, mut squares) = ([0.0; 16], [0.0; 16]);
+                // SAFETY: reads and writes 8 of 16 elements; callers run under `run`, whose token proves AVX-512 F.
+                unsafe {
+                    let shift = _mm512_set1_pd(shift);
+                    let mut lanes = [[_mm512_setzero_pd(); 2]; 2];
+                    for run in runs {
+                        for (half, [sum, square]) in lanes.iter_mut().enumerate() {
+                            let values = _mm256_loadu_ps(run.as_ptr().add(8 * half));
+                            let distance = _mm512_sub_pd(_mm512_cvtps_pd(values), shift);
+                            *sum = _mm512_add_pd(*sum, distance);
+                            *square = _mm512_fmadd_pd(distance, distance, *square);
+                        }
+                    }
+                    for (half, [sum, square]) in lanes.into_iter().enumerate() {
+                        _mm512_storeu_pd(sums.as_mut_ptr().add(8 * half), sum);
+                        _mm512_storeu_pd(squares.as_mut_ptr().add(8 * half), square);
+                    }
+                }
+                (sums, squares)
             }
 
             #[inline(always)]

@@ -54,7 +54,7 @@ impl<K: Kernel> Buffers<K> {
         let capacity = capacity.max(1).next_multiple_of(PANEL);
         Ok(Self {
             elements: Arena::new(schedule.columns * capacity)?,
-            waiting: Arena::new(schedule.waiting * capacity)?,
+            waiting: Arena::new(schedule.waiting * (capacity + 1))?,
             terms: Arena::new(if reuses { capacity } else { 0 })?,
             capacity,
         })
@@ -78,7 +78,7 @@ impl<K: Kernel> Buffers<K> {
 
 impl<K: Kernel> CpuLane<K> {
     pub(super) fn new(executor: Arc<CpuExecutor<K>>) -> Result<Self> {
-        let Tuning { block, shared_block, .. } = executor.tuning;
+        let Tuning { block, shared_block, resident, .. } = executor.tuning;
         let (threads, max) = (executor.threads(), executor.max_candidates);
         let program = &executor.program;
         let shared = Buffers::new(&program.by_step, max.min(shared_block))?;
@@ -86,7 +86,7 @@ impl<K: Kernel> CpuLane<K> {
         let threads = (0..threads)
             .map(|_| {
                 let own = by_blocks.then(|| Buffers::new(&program.depth_first, max.min(block)));
-                let scratch = Scratch::new(program, max.min(block.max(shared_block)))?;
+                let scratch = Scratch::new(program, max.min(block.max(shared_block)), resident)?;
                 Ok(ThreadBuffers { scratch, own: own.transpose()? })
             })
             .collect::<Result<_>>()?;
@@ -180,10 +180,9 @@ fn by_blocks<K: Kernel>(
                         Task::Norm { .. } => norm_rows(executor, task, &workspace, 0..rows, scratch),
                         Task::Gemm { .. } => {
                             let product = product(executor, task, requests);
-                            for part in executor.tuning.passes(product.op.depth, rows) {
-                                strips(kernel, &product, &workspace, 0..product.op.strips, part, scratch);
-                            }
-                            finish(executor, &product, &workspace, 0..rows);
+                            let (all, resident) = (0..product.op.strips, executor.tuning.resident);
+                            strips(kernel, &product, &workspace, all, rows, resident, scratch);
+                            finish_norm(kernel, &product, &workspace, 0..rows, &mut scratch.row);
                         }
                     }
                     executor.clock.count(lap, task.work());
@@ -250,7 +249,8 @@ fn by_step<K: Kernel>(
                                 }
                                 Task::Gemm { .. } => {
                                     let product = product(executor, task, requests);
-                                    finish(executor, &product, &workspace, part.clone());
+                                    let (kernel, part) = (executor.kernel, part.clone());
+                                    finish_norm(kernel, &product, &workspace, part, &mut scratch.row);
                                 }
                             }
                         }
@@ -314,11 +314,10 @@ fn gemm_phase<K: Kernel>(
                     let lap = executor.clock.lap();
                     let product = product(executor, task, requests);
                     let own = own.start - base..own.end - base;
-                    for part in executor.tuning.passes(product.op.depth, rows) {
-                        // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
-                        unsafe {
-                            strips(kernel, &product, workspace, own.clone(), part, &mut thread.scratch)
-                        };
+                    let resident = executor.tuning.resident;
+                    // SAFETY: these strips were taken by this thread alone; the phases before wrote the inputs.
+                    unsafe {
+                        strips(kernel, &product, workspace, own, rows, resident, &mut thread.scratch);
                     }
                     executor.clock.count(lap, task.work());
                 }
@@ -384,20 +383,6 @@ unsafe fn head<K: Kernel>(
     // SAFETY: the caller's promise.
     unsafe { head.rows(isa, workspace, &schedule.head, rows, first, call.weights, call.calibrated, sink) };
     executor.clock.count(lap, Counted::Head);
-}
-
-/// # Safety
-/// All strips of these rows are computed, and the rows are this thread's.
-unsafe fn finish<K: Kernel>(
-    executor: &CpuExecutor<K>,
-    product: &Product<'_, K::Stored>,
-    workspace: &Workspace<K::Stored>,
-    rows: Range<usize>,
-) {
-    if let GemmEpilogue::LayerNorm(norm, width) = &product.op.epilogue {
-        // SAFETY: the caller's promise.
-        unsafe { finish_norm(executor.kernel, product, workspace, norm, *width, rows) };
-    }
 }
 
 /// # Safety

@@ -27,7 +27,7 @@ pub(super) struct Place {
 pub(super) struct Operand {
     /// Columns of all matrices before this one: times the workspace's candidates, where the matrix starts.
     pub(super) matrix: usize,
-    /// Columns of the whole matrix.
+    /// Columns of the whole matrix, and those of nothing behind them.
     pub(super) matrix_columns: usize,
     /// First column of the view in its matrix.
     pub(super) first: usize,
@@ -131,10 +131,17 @@ fn matrices(plan: &Plan) -> Vec<Matrix> {
     }
     let matrix = |(buffer, first, end): (usize, usize, usize)| {
         let segments = &plan.buffers[buffer].segments[first..end];
-        let columns = segments.iter().map(|s| s.padded).sum();
+        let columns: usize = segments.iter().map(|s| s.padded).sum();
+        let columns = columns + apart(columns);
         Matrix { buffer, first, count: end - first, start_column: segments[0].column, columns, offset: 0 }
     };
     merged.into_iter().map(matrix).collect()
+}
+
+/// Columns of nothing behind a row, so that the same columns of many panels do not all lie in the same sets of L2 when
+/// only a part of K is to stay there: panels of 4,096 columns are a whole number of L2's ways long.
+fn apart(columns: usize) -> usize {
+    if columns >= 4096 && columns.is_multiple_of(1024) { 352 } else { 0 }
 }
 
 fn find(matrices: &[Matrix], view: View) -> usize {

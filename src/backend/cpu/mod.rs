@@ -26,7 +26,6 @@ mod scratch;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -128,8 +127,8 @@ struct Tuning {
     rows_worth_sharing: usize,
     /// Parts a thread that a step's strips are cut into.
     shares: usize,
-    /// Elements of A that one pass over a step's weights reads: what L2 holds beside two strips.
-    pass: usize,
+    /// Elements of A that stay in L2 while strip after strip passes by.
+    resident: usize,
 }
 
 impl Tuning {
@@ -142,15 +141,8 @@ impl Tuning {
             own_from: block,
             rows_worth_sharing: 16,
             shares: 8,
-            pass: (3 << 19) / size,
+            resident: (3 << 19) / size,
         }
-    }
-
-    /// Divides a block's candidates into passes over a step's weights.
-    fn passes(self, depth: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
-        let count = (depth * rows).div_ceil(self.pass).max(1);
-        let step = rows.div_ceil(count).next_multiple_of(2 * PANEL);
-        (0..rows).step_by(step.max(1)).map(move |start| start..rows.min(start + step))
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) struct Workspace<E> {
     pub(super) elements: Shared<E>,
     /// Candidates that fit; whole panels.
     pub(super) capacity: usize,
-    /// Rows that wait for a layer norm: (capacity, waiting) f32 in a phase's own division.
+    /// Sums that wait for a layer norm; [`Self::waiting`] says where.
     pub(super) waiting: Shared<f32>,
     /// What each candidate takes of its request's products, (capacity); nothing without reuse.
     pub(super) terms: Shared<RowTerms>,
@@ -37,6 +37,17 @@ impl<E> Clone for Workspace<E> {
 impl<E> Copy for Workspace<E> {}
 
 impl<E: Element> Workspace<E> {
+    /// Sums of the strip that starts at a column of those that wait, (capacity, 32). One row lies between strips: a
+    /// candidate's sums of all strips, which are read together, would else share few sets of L1.
+    ///
+    /// # Safety
+    /// The strip is inside what the workspace has room for.
+    #[inline(always)]
+    pub(super) unsafe fn waiting(&self, column: usize) -> *mut f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.waiting.at(column * (self.capacity + 1)) }
+    }
+
     /// Element index of column 0 of a view in a panel.
     #[inline(always)]
     pub(super) fn panel(&self, operand: Operand, panel: usize) -> usize {

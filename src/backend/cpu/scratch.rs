@@ -3,13 +3,14 @@
 use crate::Result;
 
 use super::element::Element;
+use super::gemm::GROUP_SUMS;
 use super::memory::Arena;
 use super::micro::{Kernel, PANEL, STRIP};
 use super::program::Program;
 
 /// A thread's scratch; allocated with its lane.
 pub(super) struct Scratch<O> {
-    /// Sums of one strip, (candidates, 32).
+    /// Sums of one strip, (candidates, 32); of a group of strips, where K goes in parts.
     pub(super) sums: Arena<f32>,
     /// Sums of one strip for rows of requests: normed columns, (requests, 32), then plain ones; empty without reuse.
     pub(super) request_sums: Arena<f32>,
@@ -35,18 +36,25 @@ impl<O: Element> Scratch<O> {
             + (self.row.len() + self.dense.len() + self.ordered.len()) * size_of::<f32>()
     }
 
-    pub(super) fn new<K: Kernel<Operand = O>>(program: &Program<K>, capacity: usize) -> Result<Self> {
-        let reuses = program.reused > 0;
-        Self::sized::<K>(capacity, program.widest, program.featurize.dense_width(), reuses)
+    /// For up to `capacity` candidates, of whose rows `resident` elements stay in cache.
+    pub(super) fn new<K: Kernel<Operand = O>>(
+        program: &Program<K>,
+        capacity: usize,
+        resident: usize,
+    ) -> Result<Self> {
+        let in_parts = program.gemms.iter().any(|gemm| gemm.depth * capacity > resident);
+        let (widest, dense) = (program.widest, program.featurize.dense_width());
+        Self::sized::<K>(capacity, in_parts, widest, dense, program.reused > 0)
     }
 
     #[cfg(test)]
     pub(super) fn for_tests<K: Kernel<Operand = O>>(capacity: usize) -> Self {
-        Self::sized::<K>(capacity, 0, 0, true).expect("a test's scratch is small")
+        Self::sized::<K>(capacity, true, 0, 0, true).expect("a test's scratch is small")
     }
 
     fn sized<K: Kernel<Operand = O>>(
         capacity: usize,
+        in_parts: bool,
         widest: usize,
         dense: usize,
         reuses: bool,
@@ -54,8 +62,9 @@ impl<O: Element> Scratch<O> {
         let widens = size_of::<K::Stored>() != size_of::<O>();
         let widened = |len: usize| Arena::new(if widens { len * K::CHUNK } else { 0 });
         let sums = capacity.next_multiple_of(PANEL * K::PANELS) * STRIP;
+        let group = if in_parts { GROUP_SUMS } else { 0 };
         Ok(Self {
-            sums: Arena::new(sums)?,
+            sums: Arena::new(sums.max(group))?,
             request_sums: Arena::new(if reuses { 2 * sums } else { 0 })?,
             a: widened(PANEL)?,
             b: widened(STRIP)?,

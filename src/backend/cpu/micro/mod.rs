@@ -45,18 +45,23 @@ pub(super) const PAIRS: &str = "strips-32-pairs";
 /// The layout of the f32 kernels: all 32 columns of a K, then the next K.
 pub(super) const COLUMNS: &str = "strips-32";
 
-/// Asks for a line of weights in L2; reads nothing.
+/// Asks for a line in L2; reads nothing.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(
     unused_unsafe,
     reason = "the intrinsic became safe after the oldest compiler that this crate supports"
 )]
-fn fetch(line: *const u8) {
+pub(super) fn fetch(line: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
     // SAFETY: a prefetch of any address is allowed.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
 }
+
+/// Asks for nothing on other architectures.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(super) fn fetch(_line: *const u8) {}
 
 /// One call of a micro-kernel. Pointers are to the first K column of the chunk.
 pub(super) struct Tile<E> {

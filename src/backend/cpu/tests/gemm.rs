@@ -74,6 +74,7 @@ fn run<K: Kernel>(
     case: &Case<K::Stored>,
     inputs: &[Vec<K::Stored>],
     by: &[Vec<K::Stored>],
+    resident: usize,
 ) -> Vec<Vec<K::Stored>> {
     let rows = inputs.len();
     let capacity = rows.next_multiple_of(PANEL) + PANEL;
@@ -119,7 +120,7 @@ fn run<K: Kernel>(
     let mut scratch = Scratch::for_tests::<K>(capacity);
     let session = kernel.session();
     // SAFETY: the operands lie in the workspace, whose inputs were written above; one thread.
-    unsafe { strips(kernel, &product, &workspace, 0..case.op.strips, 0..rows, &mut scratch) };
+    unsafe { strips(kernel, &product, &workspace, 0..case.op.strips, rows, resident, &mut scratch) };
     drop(session);
 
     let mut written = vec![false; before.len()];
@@ -158,7 +159,7 @@ fn sweep<K: Kernel>(name: &str, kernel: K) {
                 (0..64).map(|_| (0..width).map(|_| narrow(random.signed())).collect()).collect()
             };
             let (inputs, by) = (make(depth), make(out));
-            let whole = run(kernel, &case, &inputs, &by);
+            let whole = run(kernel, &case, &inputs, &by, usize::MAX);
             for row in 0..inputs.len() {
                 for column in 0..out {
                     let (mut sum, mut size) = (0.0, 0.0);
@@ -192,10 +193,12 @@ fn sweep<K: Kernel>(name: &str, kernel: K) {
                     );
                 }
             }
-            // The same bits for any number of rows, at any place among them.
+            // The same bits for any number of rows, at any place among them, and for K in parts.
             for rows in ROWS {
                 for first in [0, 64 - rows] {
-                    let part = run(kernel, &case, &inputs[first..first + rows], &by[first..first + rows]);
+                    let own = first..first + rows;
+                    let resident = if first == 0 { rows * K::CHUNK } else { 1 };
+                    let part = run(kernel, &case, &inputs[own.clone()], &by[own], resident);
                     for (row, (a, b)) in part.iter().zip(&whole[first..]).enumerate() {
                         let same = a.iter().zip(b).all(|(a, b)| wide(*a).to_bits() == wide(*b).to_bits());
                         assert!(same, "{name} depth {depth} out {out}: row {row} of {rows} from {first}");
