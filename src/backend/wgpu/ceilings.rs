@@ -1,8 +1,8 @@
 //! What an adapter can do at most, and what starting work on it costs, for benches: multiply-adds on registers, reading,
 //! copying, both ways to the host, and submissions that do nothing.
 //!
-//! Work is repeated inside one submission until that takes [`LONG`], so that the cost of submitting, which is measured by
-//! itself, is no part of a rate; each rate is the best of [`ROUNDS`] such submissions.
+//! Work is repeated inside one submission until that takes `LONG`, so that the cost of submitting, which is measured by
+//! itself, is no part of a rate; each rate is the best of `ROUNDS` such submissions.
 
 use std::time::{Duration, Instant};
 
