@@ -55,10 +55,12 @@ pub(super) unsafe fn strips<K: Kernel>(
     scratch: &mut Scratch<K::Operand>,
 ) {
     let op = product.op;
-    let Scratch { sums, request_sums, a, b, .. } = scratch;
+    let Scratch { sums, request_sums, a, b, few, .. } = scratch;
     let (sums, request_sums) = (sums.as_mut_slice(), request_sums.as_mut_slice());
     let mut wide = Wide { a: a.as_mut_slice(), b: b.as_mut_slice() };
     let first = op.once.as_ref().map_or(0, |once| once.normed + once.plain);
+    // SAFETY: the caller's promise about the input.
+    let few = unsafe { gather::<K>(workspace, product.input, first..op.depth, rows, few.as_mut_slice()) };
     let chunk = chunk_of::<K>(op.depth - first, rows);
     let part = part_of(op.depth - first, rows, chunk, resident);
     // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
@@ -91,6 +93,7 @@ pub(super) unsafe fn strips<K: Kernel>(
                     workspace,
                     operand: product.input,
                     shift: 0,
+                    few,
                     weights,
                     columns: columns.clone(),
                     chunk,
@@ -110,6 +113,49 @@ pub(super) unsafe fn strips<K: Kernel>(
             }
         }
     }
+}
+
+/// Lines of a few candidates, side by side, and the column that they begin with.
+struct Few<O> {
+    lines: *const O,
+    first: usize,
+}
+
+impl<O> Clone for Few<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for Few<O> {}
+
+/// Gathers the lines of few candidates out of their panel, which is mostly empty then; none where there are more.
+///
+/// # Safety
+/// The operand lies in the workspace, these rows and columns of it are written.
+unsafe fn gather<K: Kernel>(
+    workspace: &Workspace<K::Stored>,
+    operand: Operand,
+    columns: Range<usize>,
+    rows: usize,
+    into: &mut [K::Operand],
+) -> Option<Few<K::Operand>> {
+    let line = K::Stored::LINE;
+    if rows == 0 || rows > K::FEW || columns.start % line != 0 {
+        return None;
+    }
+    assert!(size_of::<K::Stored>() == size_of::<K::Operand>(), "gathered as stored");
+    assert!(into.len() >= columns.len() * rows && columns.end % line == 0, "room to gather lines");
+    for (at, column) in columns.clone().step_by(line).enumerate() {
+        let from = workspace.panel(operand, 0) + column * PANEL;
+        // SAFETY: `rows` lines of the panel, at most 16, by the caller's promise; room for them was asserted, and both
+        // types are the same size, plain numbers.
+        unsafe {
+            let to = into.as_mut_ptr().add(at * rows * line).cast::<K::Stored>();
+            std::ptr::copy_nonoverlapping(workspace.elements.at(from), to, rows * line);
+        }
+    }
+    Some(Few { lines: into.as_ptr(), first: columns.start })
 }
 
 /// Sums of a strip for the rows of requests.
@@ -137,7 +183,8 @@ unsafe fn take<'a, K: Kernel>(
         let sums = if part < 2 { normed.as_mut_ptr() } else { plain.as_mut_ptr() };
         let accumulate = part == 1;
         let chunk = chunk_of::<K>(columns.len(), rows);
-        let sweep = Sweep { kernel, workspace, operand, shift, weights, columns, chunk, rows, accumulate };
+        let sweep =
+            Sweep { kernel, workspace, operand, shift, few: None, weights, columns, chunk, rows, accumulate };
         // SAFETY: the caller's promise; the sums have room for whole panels of these rows (asserted).
         unsafe { sweep.run(sums, wide, |_, _| {}) };
     }
@@ -172,6 +219,8 @@ struct Sweep<'a, K: Kernel> {
     operand: Operand,
     /// Column of the operand that meets column 0 of K.
     shift: usize,
+    /// The operand's rows where few were gathered.
+    few: Option<Few<K::Operand>>,
     /// The strip: all of K.
     weights: &'a [K::Stored],
     columns: Range<usize>,
@@ -195,8 +244,18 @@ impl<K: Kernel> Sweep<'_, K> {
         wide: &mut Wide<'_, K::Operand>,
         mut ready: impl FnMut(Range<usize>, &mut [f32]),
     ) {
-        let Self { kernel, workspace, operand: from, shift, weights, columns: all, chunk, rows, accumulate } =
-            self;
+        let Self {
+            kernel,
+            workspace,
+            operand: from,
+            shift,
+            few,
+            weights,
+            columns: all,
+            chunk,
+            rows,
+            accumulate,
+        } = self;
         let step = PANEL * K::PANELS;
         if rows == 0 || all.is_empty() {
             return;
@@ -211,14 +270,25 @@ impl<K: Kernel> Sweep<'_, K> {
             let ahead = weights.as_ptr().wrapping_add(next).cast::<u8>();
             let ahead_lines = (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.div_ceil(step));
             for (call, row) in (0..rows).step_by(step).enumerate() {
-                let at = workspace.panel(from, row / PANEL) + (shift + start) * PANEL;
                 let take = step.min(rows - row);
-                // SAFETY: `at` is inside the operand's panel and the chunk inside its columns; a second panel is
-                // there when rows go beyond the first, because the capacity is whole panels.
-                let a = unsafe { std::slice::from_raw_parts(workspace.elements.at(at), columns * PANEL) };
+                let (a, line_stride) = match &few {
+                    // SAFETY: the lines of these columns lie behind those of the columns before them.
+                    Some(few) => {
+                        (unsafe { few.lines.add((start - few.first) * rows) }, rows * K::Stored::LINE)
+                    }
+                    None => {
+                        let at = workspace.panel(from, row / PANEL) + (shift + start) * PANEL;
+                        // SAFETY: `at` is inside the operand's panel and the chunk inside its columns; a second panel
+                        // is there when rows go beyond the first, because the capacity is whole panels.
+                        let a =
+                            unsafe { std::slice::from_raw_parts(workspace.elements.at(at), columns * PANEL) };
+                        (operand::<K, PANEL>(kernel, a, wide.a), PANEL * K::Operand::LINE)
+                    }
+                };
                 let tile = Tile {
-                    a: operand::<K, PANEL>(kernel, a, wide.a),
+                    a,
                     panel_stride: from.matrix_columns * PANEL,
+                    line_stride,
                     b,
                     columns,
                     // SAFETY: `row` is below `rows`, for which the sums have room.

@@ -161,7 +161,6 @@ fn by_blocks<K: Kernel>(
             unreachable!("a lane that works by blocks has a workspace for each thread")
         };
         let workspace = own.workspace();
-        let session = kernel.session();
         loop {
             let block = next.fetch_add(1, Ordering::Relaxed);
             if block >= blocks {
@@ -169,6 +168,7 @@ fn by_blocks<K: Kernel>(
             }
             let (first, end) = (bound(block), bound(block + 1));
             let rows = end - first;
+            let session = kernel.session(rows);
             let requests = (schedule.requests, count_requests(&call.batch, first, end));
             // SAFETY: the workspace is this thread's alone, and so are the candidates of a block that only this
             // thread took; operations run in the schedule's order, so inputs are written.
@@ -189,8 +189,8 @@ fn by_blocks<K: Kernel>(
                 }
                 head(executor, call, schedule, &workspace, first, 0..rows, sink);
             }
+            drop(session);
         }
-        drop(session);
     });
 }
 
@@ -299,7 +299,7 @@ fn gemm_phase<K: Kernel>(
     let step = (total / (threads.len() * executor.tuning.shares)).max(1);
     let next = AtomicUsize::new(0);
     on_threads(threads, |thread| {
-        let session = kernel.session();
+        let session = kernel.session(rows);
         loop {
             let start = next.fetch_add(step, Ordering::Relaxed);
             if start >= total {

@@ -18,6 +18,8 @@ pub(super) struct Scratch<O> {
     pub(super) a: Arena<O>,
     /// A chunk of B, widened.
     pub(super) b: Arena<O>,
+    /// Lines of a few candidates, gathered; empty for kernels that take whole panels only.
+    pub(super) few: Arena<O>,
     /// One row of any operation.
     pub(super) row: Vec<f32>,
     /// One row of continuous and binary features.
@@ -33,6 +35,7 @@ impl<O: Element> Scratch<O> {
             + size_of_val(self.request_sums.as_slice())
             + size_of_val(self.a.as_slice())
             + size_of_val(self.b.as_slice())
+            + size_of_val(self.few.as_slice())
             + (self.row.len() + self.dense.len() + self.ordered.len()) * size_of::<f32>()
     }
 
@@ -43,20 +46,21 @@ impl<O: Element> Scratch<O> {
         resident: usize,
     ) -> Result<Self> {
         let in_parts = program.gemms.iter().any(|gemm| gemm.depth * capacity > resident);
+        let deepest = program.gemms.iter().map(|gemm| gemm.depth).max().unwrap_or(0);
         let (widest, dense) = (program.widest, program.featurize.dense_width());
-        Self::sized::<K>(capacity, in_parts, widest, dense, program.reused > 0)
+        Self::sized::<K>(capacity, in_parts, deepest, (widest, dense), program.reused > 0)
     }
 
     #[cfg(test)]
     pub(super) fn for_tests<K: Kernel<Operand = O>>(capacity: usize) -> Self {
-        Self::sized::<K>(capacity, true, 0, 0, true).expect("a test's scratch is small")
+        Self::sized::<K>(capacity, true, 1 << 13, (0, 0), true).expect("a test's scratch is small")
     }
 
     fn sized<K: Kernel<Operand = O>>(
         capacity: usize,
         in_parts: bool,
-        widest: usize,
-        dense: usize,
+        deepest: usize,
+        (widest, dense): (usize, usize),
         reuses: bool,
     ) -> Result<Self> {
         let widens = size_of::<K::Stored>() != size_of::<O>();
@@ -68,6 +72,7 @@ impl<O: Element> Scratch<O> {
             request_sums: Arena::new(if reuses { 2 * sums } else { 0 })?,
             a: widened(PANEL)?,
             b: widened(STRIP)?,
+            few: Arena::new(K::FEW * deepest)?,
             row: vec![0.0; widest],
             dense: vec![0.0; dense],
             ordered: vec![0.0; if reuses { widest } else { 0 }],

@@ -74,7 +74,7 @@ fn request_permission() -> i64 {
     -38
 }
 
-/// Operand of `ldtilecfg`: palette 1, eight tiles of 16 rows of 64 bytes.
+/// Operand of `ldtilecfg`: palette 1, eight tiles of up to 16 rows of 64 bytes.
 #[repr(C, align(64))]
 struct TileConfig {
     palette: u8,
@@ -84,17 +84,25 @@ struct TileConfig {
     rows: [u8; 16],
 }
 
-static CONFIG: TileConfig = {
-    let mut config =
-        TileConfig { palette: 1, start_row: 0, reserved: [0; 14], bytes_per_row: [0; 16], rows: [0; 16] };
-    let mut tile = 0;
-    while tile < 8 {
-        config.bytes_per_row[tile] = 64;
-        config.rows[tile] = PANEL as u8;
-        tile += 1;
+/// Tiles of candidates in `one_panel`: two of C, one of A.
+const OF_CANDIDATES: [usize; 3] = [0, 1, 4];
+
+impl TileConfig {
+    /// Whole tiles, but for those of candidates where these are few: lines of nobody are neither loaded nor multiplied.
+    fn new(rows: usize) -> Self {
+        let mut config =
+            Self { palette: 1, start_row: 0, reserved: [0; 14], bytes_per_row: [0; 16], rows: [0; 16] };
+        config.bytes_per_row[..8].fill(64);
+        config.rows[..8].fill(PANEL as u8);
+        if (1..=FEW).contains(&rows) {
+            OF_CANDIDATES.iter().for_each(|&tile| config.rows[tile] = rows as u8);
+        }
+        config
     }
-    config
-};
+}
+
+/// Candidates whose lines are gathered, and alone in their tiles.
+const FEW: usize = 8;
 
 /// A thread's loaded tile configuration; bound to the thread.
 pub(in super::super) struct Session(PhantomData<*const ()>);
@@ -115,15 +123,17 @@ impl Kernel for AmxBf16 {
     const PANELS: usize = 2;
     // 22 KiB of B: with A's lines passing by, as much as stays in L1.
     const CHUNK: usize = 352;
+    const FEW: usize = FEW;
     const LAYOUT: &'static str = super::PAIRS;
 
     fn isa(self) -> Avx512Bf16 {
         self.0
     }
 
-    fn session(self) -> Session {
-        // SAFETY: `detect` saw the instructions and got the permission; CONFIG is 64 bytes and a valid palette 1.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly)) };
+    fn session(self, rows: usize) -> Session {
+        let config = TileConfig::new(rows);
+        // SAFETY: `detect` saw the instructions and got the permission; the operand is 64 bytes and a valid palette 1.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) };
         Session(PhantomData)
     }
 
@@ -261,10 +271,10 @@ two_panels!(
     fetch!("b", 3584 3648 3712 3776 3840 3904 3968 4032)
 );
 
-/// C rows 0..16 += one panel · strip. With so few rows the weights are what takes time: the next step's are fetched.
+/// C rows 0..16, or as many as the session is for, += one panel · strip. With so few rows the weights are what takes time: the next step's are fetched.
 unsafe fn one_panel(tile: &Tile<bf16>) {
-    // SAFETY: every step reads 1 KiB of the panel and 2 KiB of the strip, `columns / 32` times, all vouched for by
-    // the caller; C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
+    // SAFETY: every step reads 1 KiB of the panel, or the session's few lines, and 2 KiB of the strip, `columns / 32` times,
+    // all vouched for by the caller; C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
     unsafe {
         asm!(
             "test {acc:e}, {acc:e}",
@@ -284,7 +294,7 @@ unsafe fn one_panel(tile: &Tile<bf16>) {
             "tileloadd tmm7, [{b} + {line}*1 + 1024]",
             fetch!("b", 3072 3136 3200 3264 3328 3392 3456 3520 3584 3648 3712 3776 3840 3904 3968 4032),
             "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a0}, 1024",
+            "add {a0}, {next}",
             "add {b}, 2048",
             "dec {n}",
             "jnz 2b",
@@ -295,6 +305,7 @@ unsafe fn one_panel(tile: &Tile<bf16>) {
             ldc = in(reg) STRIP * size_of::<f32>(),
             line = in(reg) 64usize,
             a0 = inout(reg) tile.a => _,
+            next = in(reg) tile.line_stride * size_of::<bf16>(),
             b = inout(reg) tile.b => _,
             n = inout(reg) tile.columns / 32 => _,
             out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,

@@ -9,10 +9,12 @@ use std::arch::x86_64::{
 };
 
 use super::super::isa::{Avx512, Avx512Bf16};
-use super::rows512::tile_by_rows;
+use super::rows512::{self, NEAR, tile_by_rows};
 use super::{F32Tile, PANEL, STRIP, Tile, fetch};
 
 impl F32Tile for Avx512 {
+    const FEW: usize = rows512::FEW;
+
     #[inline(always)]
     unsafe fn tile(self, tile: &Tile<f32>) {
         // SAFETY: the token proves the features; the caller vouches for the operands.
@@ -21,6 +23,8 @@ impl F32Tile for Avx512 {
 }
 
 impl F32Tile for Avx512Bf16 {
+    const FEW: usize = rows512::FEW;
+
     #[inline(always)]
     unsafe fn tile(self, tile: &Tile<f32>) {
         // SAFETY: the token proves the features; the caller vouches for the operands.
@@ -36,8 +40,13 @@ tile_by_rows!("avx512f", f32, PANEL, step);
 /// `a` is readable for R lines of 16, `b` for 16 rows of 32.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn step<const R: usize>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
     for k in 0..PANEL {
+        if N {
+            let near = b.wrapping_add(k * STRIP).cast::<u8>().wrapping_add(NEAR);
+            fetch(near);
+            fetch(near.wrapping_add(64));
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let b0 = _mm512_loadu_ps(b.add(k * STRIP));

@@ -12,8 +12,8 @@ use std::mem::transmute;
 use half::bf16;
 
 use super::super::isa::Avx512Bf16;
-use super::rows512::tile_by_rows;
-use super::{Kernel, PANEL, STRIP, Tile, fetch};
+use super::rows512::{self, NEAR, tile_by_rows};
+use super::{Kernel, STRIP, Tile, fetch};
 
 /// K columns of a line, 32; pairs of them, 16.
 const LINE: usize = 32;
@@ -32,13 +32,14 @@ impl Kernel for DotBf16 {
     const PANELS: usize = 1;
     // 32 KiB of B.
     const CHUNK: usize = 512;
+    const FEW: usize = rows512::FEW;
     const LAYOUT: &'static str = super::PAIRS;
 
     fn isa(self) -> Avx512Bf16 {
         self.0
     }
 
-    fn session(self) {}
+    fn session(self, _rows: usize) {}
 
     fn weight_index(k: usize, column: usize) -> usize {
         pair_index(k, column)
@@ -66,8 +67,13 @@ tile_by_rows!("avx512f,avx512bf16", bf16, LINE, step);
 /// `a` is readable for R lines of 32, `b` for 32 rows of 32; pairs are 4-byte aligned in a line.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn step<const R: usize>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const N: bool>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
     for pair in 0..PAIRS {
+        if N {
+            let near = b.wrapping_add(pair * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
+            fetch(near);
+            fetch(near.wrapping_add(64));
+        }
         // SAFETY: the caller's promise.
         unsafe {
             let b0: __m512bh = transmute(_mm512_loadu_si512(b.add(pair * LINE).cast()));

@@ -69,6 +69,9 @@ pub(super) struct Tile<E> {
     pub(super) a: *const E,
     /// Elements from one panel to the next.
     pub(super) panel_stride: usize,
+    /// Elements from a candidate's line to its next: a panel's 16 lines, or no more than there are candidates where those
+    /// of a few were gathered ([`Kernel::FEW`]).
+    pub(super) line_stride: usize,
     /// Strip of weights.
     pub(super) b: *const E,
     /// K columns; a multiple of [`STRIP`].
@@ -93,21 +96,23 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
     type Stored: Element;
     /// What [`Kernel::tile`] reads; where it differs from `Stored`, chunks are widened on the way.
     type Operand: Element;
-    /// A thread's permission to call [`Kernel::tile`].
+    /// A thread's permission to call [`Kernel::tile`] for a number of candidates.
     type Session;
 
     /// Panels that one call takes.
     const PANELS: usize;
     /// Most K columns of a call where many candidates pass by: chunks of B of this length stay in L1.
     const CHUNK: usize;
+    /// Most candidates whose lines are gathered before strips are read; 0 where the kernel takes whole panels only.
+    const FEW: usize = 0;
     /// Name of the order of weights in a strip: kernels of one name read each other's packed files.
     const LAYOUT: &'static str;
 
     /// The instruction set.
     fn isa(self) -> Self::Isa;
 
-    /// Prepares the calling thread; undone when dropped.
-    fn session(self) -> Self::Session;
+    /// Prepares the calling thread for calls of operands of up to `rows` candidates; undone when dropped.
+    fn session(self, rows: usize) -> Self::Session;
 
     /// Where weight `(k, column)` lies in its strip.
     fn weight_index(k: usize, column: usize) -> usize;
@@ -124,7 +129,7 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
     /// # Safety
     /// - `a` is readable for `16 · columns` elements in every panel that `rows` touches, `b` for `32 · columns`.
     /// - `c` is writable for `32 · rows` floats, rounded up to whole panels.
-    /// - A [`Kernel::session`] of this thread is alive.
+    /// - A [`Kernel::session`] of this thread is alive, for as many candidates as these are part of.
     unsafe fn tile(self, tile: &Tile<Self::Operand>);
 }
 
@@ -143,6 +148,9 @@ impl<I, E> F32<I, E> {
 
 /// An instruction set with an f32 micro-kernel.
 pub(super) trait F32Tile: Isa {
+    /// [`Kernel::FEW`] where nothing is widened.
+    const FEW: usize = 0;
+
     /// The kernel.
     ///
     /// # Safety
@@ -159,13 +167,14 @@ impl<I: F32Tile, E: Element> Kernel for F32<I, E> {
     const PANELS: usize = 1;
     // 32 KiB of B.
     const CHUNK: usize = 256;
+    const FEW: usize = if size_of::<E>() == size_of::<f32>() { I::FEW } else { 0 };
     const LAYOUT: &'static str = COLUMNS;
 
     fn isa(self) -> I {
         self.isa
     }
 
-    fn session(self) {}
+    fn session(self, _rows: usize) {}
 
     fn weight_index(k: usize, column: usize) -> usize {
         k * STRIP + column

@@ -118,7 +118,7 @@ fn run<K: Kernel>(
         requests: (Operand::default(), 0),
     };
     let mut scratch = Scratch::for_tests::<K>(capacity);
-    let session = kernel.session();
+    let session = kernel.session(rows);
     // SAFETY: the operands lie in the workspace, whose inputs were written above; one thread.
     unsafe { strips(kernel, &product, &workspace, 0..case.op.strips, rows, resident, &mut scratch) };
     drop(session);
