@@ -49,14 +49,14 @@ pub(crate) fn table(run: &Run) -> String {
         }
         let _ = writeln!(
             text,
-            "\n{title:<36} {:>9} {:>9} {:>11} {:>8} {:>7} {:>7} {:>6}",
+            "\n{title:<39} {:>9} {:>9} {:>9} {:>8} {:>7} {:>6} {:>6}",
             "median", "p90", "cand./s", "of limit", "error", "tau", "top 50"
         );
         for row in rows {
             let share = row.ratio.filter(|_| row.baseline.starts_with("limit"));
             let _ = writeln!(
                 text,
-                "{:<36} {:>9} {:>9} {:>11} {:>8} {:>7} {:>7} {:>6}",
+                "{:<39} {:>9} {:>9} {:>9} {:>8} {:>7} {:>6} {:>6}",
                 row.id(),
                 duration(row.median_us),
                 duration(row.p90_us),
