@@ -89,8 +89,8 @@ pub(crate) fn table(run: &Run) -> String {
     }
     if !text.is_empty() {
         text.push_str(
-            "error: the largest of a logit against f64; tau: Kendall's, of the order by score; top 50: how many of\n\
-             the best 50 by f64 are among the best 50. Limits are the machine's own, below.\n",
+            "error: the largest of a logit against f64; tau: Kendall's, of the order by score; top 50: how many\n\
+             of the best 50 by f64 are among the best 50. Limits are the machine's own, below.\n",
         );
     }
     text
