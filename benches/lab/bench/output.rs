@@ -7,7 +7,7 @@ use maskrank_rows::{Row, Run};
 /// One row as it comes: how long the run has taken, what is left of it, and what was measured. Inside 100 columns for most.
 pub(crate) fn progress(seconds: f64, left: f64, row: &Row) -> String {
     let mut line = format!(
-        "{:>5} -{:<5} {:<46} {:>9}",
+        "{:>5} -{:<5} {:<44} {:>9}",
         minutes(seconds),
         minutes(left),
         row.id(),
