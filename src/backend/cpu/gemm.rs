@@ -141,11 +141,11 @@ unsafe fn gather<K: Kernel>(
     into: &mut [K::Operand],
 ) -> Option<Few<K::Operand>> {
     let line = K::Stored::LINE;
-    if rows == 0 || rows > K::FEW || columns.start % line != 0 {
+    if rows == 0 || rows > K::FEW || !columns.start.is_multiple_of(line) {
         return None;
     }
     assert!(size_of::<K::Stored>() == size_of::<K::Operand>(), "gathered as stored");
-    assert!(into.len() >= columns.len() * rows && columns.end % line == 0, "room to gather lines");
+    assert!(into.len() >= columns.len() * rows && columns.end.is_multiple_of(line), "room to gather lines");
     for (at, column) in columns.clone().step_by(line).enumerate() {
         let from = workspace.panel(operand, 0) + column * PANEL;
         // SAFETY: `rows` lines of the panel, at most 16, by the caller's promise; room for them was asserted, and both
@@ -272,9 +272,10 @@ impl<K: Kernel> Sweep<'_, K> {
             for (call, row) in (0..rows).step_by(step).enumerate() {
                 let take = step.min(rows - row);
                 let (a, line_stride) = match &few {
-                    // SAFETY: the lines of these columns lie behind those of the columns before them.
                     Some(few) => {
-                        (unsafe { few.lines.add((start - few.first) * rows) }, rows * K::Stored::LINE)
+                        // SAFETY: the lines of these columns lie behind those of the columns before them.
+                        let a = unsafe { few.lines.add((start - few.first) * rows) };
+                        (a, rows * K::Stored::LINE)
                     }
                     None => {
                         let at = workspace.panel(from, row / PANEL) + (shift + start) * PANEL;
