@@ -185,6 +185,7 @@ fn world() -> (Stores, Arc<ManualClock>) {
 fn requests(criterion: &mut Criterion, rows: &mut Rows) {
     let (stores, clock) = world();
     let registry = Arc::new(Registry::new(families::all(&stores)).expect("fits"));
+    let users = Arc::clone(&stores.users);
     let client = Arc::new(Silent(registry.request_columns(ModelInputs::PRODUCTION)));
     let mut config = PipelineConfig::default();
     config.fetch.cache.max_posts = 0;
@@ -202,14 +203,17 @@ fn requests(criterion: &mut Criterion, rows: &mut Rows) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
     let served = runtime.block_on(product.serve(UserId(1), RequestFacts::default())).expect("served");
     assert!(served.0.missing.is_empty(), "{:?}", served.0.missing);
+    // A withdrawn account gets no timeline.
+    let is_here = |id: &UserId| users.get(*id).is_some_and(|user| !user.is_withdrawn);
+    let viewers: Vec<UserId> = (1..=u64::from(USERS)).map(UserId).filter(is_here).collect();
     let mut viewer = 0;
     let shape = format!("u{USERS}_p{POSTS}");
     let mut stages: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     let arguments = rows.1.clone();
     let (warm_up, began) = (arguments.effort().0, Instant::now());
     let seconds = time(criterion, &arguments, &format!("for_you/cpu/f32/{shape}"), || {
-        viewer = (viewer + 7_919) % u64::from(USERS);
-        let served = runtime.block_on(product.serve(UserId(1 + viewer), RequestFacts::default()));
+        viewer = (viewer + 7_919) % viewers.len();
+        let served = runtime.block_on(product.serve(viewers[viewer], RequestFacts::default()));
         let (_, report) = black_box(served).expect("served");
         if began.elapsed() < warm_up {
             return;
