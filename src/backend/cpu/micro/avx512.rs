@@ -10,6 +10,7 @@ use std::arch::x86_64::{
 
 use super::super::isa::{Avx512, Avx512Bf16};
 use super::rows512::{self, NEAR, tile_by_rows};
+use super::sixteen::sixteen;
 use super::{F32Tile, PANEL, STRIP, Tile, fetch};
 
 impl F32Tile for Avx512 {
@@ -41,21 +42,21 @@ tile_by_rows!("avx512f", f32, PANEL, step);
 #[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn step<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
-    for k in 0..PANEL {
+    sixteen!(K, {
         if N {
-            let near = b.wrapping_add(k * STRIP).cast::<u8>().wrapping_add(NEAR);
+            let near = b.wrapping_add(K * STRIP).cast::<u8>().wrapping_add(NEAR);
             fetch(near);
             fetch(near.wrapping_add(64));
         }
         // SAFETY: the caller's promise.
         unsafe {
-            let b0 = _mm512_loadu_ps(b.add(k * STRIP));
-            let b1 = _mm512_loadu_ps(b.add(k * STRIP + 16));
+            let b0 = _mm512_loadu_ps(b.add(K * STRIP));
+            let b1 = _mm512_loadu_ps(b.add(K * STRIP + 16));
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm512_set1_ps(*a.add(r * PANEL + k));
+                let a = _mm512_set1_ps(*a.add(r * PANEL + K));
                 sums[0] = _mm512_fmadd_ps(a, b0, sums[0]);
                 sums[1] = _mm512_fmadd_ps(a, b1, sums[1]);
             }
         }
-    }
+    });
 }
