@@ -7,13 +7,13 @@ use maskrank::weights::seeded;
 use maskrank::{Backend, Model, ModelConfig, Precision, Scorer};
 
 use crate::extent::Extent;
-use crate::limits::Limits;
-use crate::measure::{Rows, case, check, plan, request};
+use crate::limits::median;
+use crate::measure::{Rows, case, check, limits, plan, request};
 use crate::row::Row;
 
 /// Products on registers, reading, copies, starts, and the best product of our own.
 pub(crate) fn ceilings(extent: &Extent) -> Rows {
-    let mut limits = Limits::new(extent)?;
+    let mut limits = limits(extent)?;
     let device = limits.device();
     let mut rows = Vec::new();
     let weights = plan(&case(extent.case)?).cost().weights;
@@ -40,7 +40,7 @@ pub(crate) fn ceilings(extent: &Extent) -> Rows {
         // The widest layer's kernel is the best that ours do on a large square product.
         let best = timing.kernels(candidates, 20)?.into_iter().max_by(|a, b| a.flops.total_cmp(&b.flops));
         let best = best.ok_or("the model has no product")?;
-        let limit = limits.share(precision, (best.flops, best.bytes), &best.seconds)?;
+        let limit = limits.share(precision, (best.flops, best.bytes), median(&best.seconds))?;
         rows.push(Row {
             device: device.clone(),
             op: best.entry,

@@ -14,6 +14,7 @@
 
 mod ceilings;
 mod extent;
+#[allow(dead_code, reason = "shared with the other benches; a part of it is used here")]
 mod limits;
 mod measure;
 mod row;

@@ -16,7 +16,7 @@ use maskrank::{
 
 use crate::Outcome;
 use crate::extent::Extent;
-use crate::limits::{Limits, element_bytes};
+use crate::limits::{Limits, element_bytes, median};
 use crate::quality::Quality;
 use crate::row::Row;
 use crate::subject::{Inputs, TRUTH_ROWS, Truth};
@@ -47,6 +47,11 @@ pub(crate) fn case(name: &str) -> Result<Case, Failure> {
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
     };
     Ok(Case::open(&folder.join(name))?)
+}
+
+/// The device's limits, which are measured when they are asked for.
+pub(crate) fn limits(extent: &Extent) -> maskrank::Result<Limits> {
+    Limits::new(extent.rounds, extent.samples.min(10))
 }
 
 /// The plan whose FLOPs and weights are counted.
@@ -129,7 +134,7 @@ pub(crate) fn kernels(extent: &Extent) -> Rows {
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
     let accuracy = Accuracy::new(&case)?;
-    let mut limits = Limits::new(extent)?;
+    let mut limits = limits(extent)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
         let scorer = right(&case, precision, largest)?;
@@ -141,7 +146,11 @@ pub(crate) fn kernels(extent: &Extent) -> Rows {
             for kernel in timing.kernels(candidates, extent.samples.min(20))? {
                 // A step of several launches has no FLOPs of its own.
                 let limit = match kernel.flops > 0.0 {
-                    true => Some(limits.share(precision, (kernel.flops, kernel.bytes), &kernel.seconds)?),
+                    true => Some(limits.share(
+                        precision,
+                        (kernel.flops, kernel.bytes),
+                        median(&kernel.seconds),
+                    )?),
                     false => None,
                 };
                 rows.push(Row {
@@ -171,7 +180,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
     let inputs = seeded::inputs(widths, largest, 7);
     let cost = plan(&case).cost();
     let accuracy = Accuracy::new(&case)?;
-    let mut limits = Limits::new(extent)?;
+    let mut limits = limits(extent)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
         // Nothing of a precision is timed whose answers are wrong.
@@ -183,7 +192,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
         limits.read(bytes as usize)?;
         let mut row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| {
             let flops = cost.flops * candidates as f64;
-            let limit = limits.share(precision, (flops, bytes), &seconds)?;
+            let limit = limits.share(precision, (flops, bytes), median(&seconds))?;
             Ok::<Row, maskrank::Error>(Row {
                 device: device.clone(),
                 op: extent.case.into(),

@@ -155,8 +155,8 @@ pub(crate) fn checked(
     split: &Split,
 ) -> Result<(Scorer, Quality), String> {
     let name = target.name();
+    let most = sizes(target.backend, is_slow(session, target)).into_iter().max().unwrap_or_default();
     let make = |split: &Split| {
-        let most = sizes(target.backend, is_slow(session, target)).into_iter().max().unwrap_or_default();
         let setup = Setup { split: split.clone(), ..Setup::of(most.max(CANDIDATES)) };
         target.scorer(&session.case.model, &setup).map_err(|error| format!("{name}: {error}"))
     };
@@ -260,13 +260,18 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
             session.share(&mut row, &work);
         }
         Backend::Wgpu => session.share_of_adapter(&mut row, flops, bytes, bytes),
+        Backend::Cuda => session.share_of_gpu(&mut row, target.precision, (flops, bytes as f64)),
         _ => {}
     }
     Ok(row)
 }
 
 #[cfg(test)]
-#[allow(dead_code, reason = "a bench without a harness runs no tests; tests/bench_refuses.rs runs these")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a bench without a harness runs no tests; tests/bench_refuses.rs runs these"
+)]
 mod tests {
     use super::*;
 
