@@ -17,7 +17,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn places_are_given_queued_for_and_refused_in_this_order() {
     let lane = lane(2, 1, 60_000);
     let first = lane.enter().await.expect("a place");
@@ -30,7 +30,9 @@ async fn places_are_given_queued_for_and_refused_in_this_order() {
     while lane.waiting() == 0 {
         tokio::task::yield_now().await;
     }
+    let asked = Instant::now();
     assert!(lane.enter().await.is_err(), "the queue of one is full");
+    assert_eq!(asked.elapsed(), Duration::ZERO, "who finds it full does not wait");
     assert_eq!(lane.waiting(), 1, "who is sent away does not wait");
     drop(first);
     queued.await.expect("no panic").expect("the place that became free");
@@ -122,7 +124,7 @@ async fn a_burst_waits_longer_than_a_rush() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn new_limits_hold_from_the_next_request_on() {
     let lane = lane(1, 0, 10);
     let _held = lane.enter().await.expect("a place");
