@@ -67,9 +67,8 @@ pub(super) fn by_blocks<K: Kernel>(
                         }
                         Task::Gemm { .. } => {
                             let product = product(executor, task, requests);
-                            let (all, depth) = (0..product.op.strips, 0..product.op.depth);
-                            let resident = executor.tuning.resident;
-                            strips(kernel, &product, &workspace, all, depth, rows, resident, scratch);
+                            let (all, resident) = (0..product.op.strips, executor.tuning.resident);
+                            strips(kernel, &product, &workspace, all, rows, resident, scratch);
                             finish_norm(kernel, &product, &workspace, 0..rows, &mut scratch.row);
                         }
                     }
@@ -106,15 +105,16 @@ unsafe fn passed_on<K: Kernel>(
     let part = chunk_of::<K>(depth, rows) * PASSED_ON;
     for start in (0..depth).step_by(part) {
         let columns = start..depth.min(start + part);
-        let (made, read) = (Product { output_from: start, ..made }, Product { input_from: start, ..read });
-        let (own, all) = (columns.start / STRIP..columns.end / STRIP, 0..made.op.depth);
+        let (made, read) =
+            (Product { output_from: start, ..made }, Product { depth: (start, columns.end), ..read });
+        let own = columns.start / STRIP..columns.end / STRIP;
         // SAFETY: the caller's promise; the second reads what the first has just written.
         unsafe {
             let lap = clock.lap();
-            strips(kernel, &made, workspace, own, all, rows, resident, scratch);
+            strips(kernel, &made, workspace, own, rows, resident, scratch);
             clock.count(lap, tasks[0].work());
             let lap = clock.lap();
-            strips(kernel, &read, workspace, 0..read.op.strips, columns, rows, resident, scratch);
+            strips(kernel, &read, workspace, 0..read.op.strips, rows, resident, scratch);
             clock.count(lap, tasks[1].work());
         }
     }

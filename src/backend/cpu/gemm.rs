@@ -34,16 +34,17 @@ pub(super) struct Product<'a, E> {
     pub(super) by: Option<Operand>,
     /// First column of the sums that wait for a norm.
     pub(super) waiting: usize,
-    /// Column of K that the input's first column is, where only a part of K is there at a time.
-    pub(super) input_from: usize,
+    /// First column of K and the one after the last: all of it, or a part, whole chunks or the last, that alone is in
+    /// the input and is added to the sums.
+    pub(super) depth: (usize, usize),
     /// Column that the output's first column is, where only a part of them is kept.
     pub(super) output_from: usize,
     /// Rows of requests, and how many the workspace holds; looked at where [`GemmOp::once`] is.
     pub(super) requests: (Operand, usize),
 }
 
-/// Computes columns of `strips` for the workspace's first `rows` candidates, or adds what the columns `depth` of K, whole
-/// chunks or the last, give to their sums. `resident` is how many elements of A stay in cache.
+/// Computes columns of `strips` for the workspace's first `rows` candidates. `resident` is how many elements of A
+/// stay in cache.
 ///
 /// # Safety
 /// - Operands lie in the workspace, `rows` inside its capacity; the input (and what it is multiplied by) is
@@ -54,7 +55,6 @@ pub(super) unsafe fn strips<K: Kernel>(
     product: &Product<'_, K::Stored>,
     workspace: &Workspace<K::Stored>,
     strips: Range<usize>,
-    depth: Range<usize>,
     rows: usize,
     resident: usize,
     scratch: &mut Scratch<K::Operand>,
@@ -67,7 +67,7 @@ pub(super) unsafe fn strips<K: Kernel>(
     // SAFETY: the caller's promise about the input.
     let few = unsafe { gather::<K>(workspace, product.input, first..op.depth, rows, few.as_mut_slice()) };
     let chunk = chunk_of::<K>(op.depth - first, rows);
-    let depth = depth.start.max(first)..depth.end;
+    let depth = product.depth.0.max(first)..product.depth.1;
     let part = part_of(depth.len(), rows, chunk, resident);
     // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
     let room = (rows.next_multiple_of(PANEL) + 1) * STRIP;
@@ -99,7 +99,7 @@ pub(super) unsafe fn strips<K: Kernel>(
                     workspace,
                     operand: product.input,
                     shift: 0,
-                    from: product.input_from,
+                    from: product.depth.0,
                     few,
                     weights,
                     columns: columns.clone(),

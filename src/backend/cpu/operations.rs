@@ -24,7 +24,17 @@ pub(super) fn product<'a, K: Kernel>(
         Task::Gemm { op, input, output, by, waiting, .. } => {
             let op: &GemmOp = &executor.program.gemms[op];
             let weights = executor.program.weights.as_slice();
-            Product { op, weights, input, output, by, waiting, input_from: 0, output_from: 0, requests }
+            Product {
+                op,
+                weights,
+                input,
+                output,
+                by,
+                waiting,
+                depth: (0, op.depth),
+                output_from: 0,
+                requests,
+            }
         }
         Task::Norm { .. } => unreachable!("callers pass products"),
     }

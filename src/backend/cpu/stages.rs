@@ -97,8 +97,11 @@ pub(super) fn by_step<K: Kernel>(
             let (ends, phases) = stages.split_at(2);
             // SAFETY of all stages: a stage is divided by rows or by strips, each part taken by one thread once; stages
             // follow one another, so that inputs are written.
-            ends[0].join(rows, least, count, |part| unsafe {
-                featurize(executor, call, schedule, &workspace, first + part.start, part, scratch, sink);
+            ends[0].join(rows, least, count, |part| {
+                // SAFETY: as above.
+                unsafe {
+                    featurize(executor, call, schedule, &workspace, first + part.start, part, scratch, sink)
+                };
             });
             for (phase, stages) in schedule.phases.iter().zip(phases.chunks_exact(2)) {
                 let strips: usize = phase.iter().map(|task| strips_of(executor, task)).sum();
@@ -159,11 +162,9 @@ unsafe fn products<K: Kernel>(
             let lap = executor.clock.lap();
             let product = product(executor, task, requests);
             let own = own.start - base..own.end - base;
-            let (kernel, depth) = (executor.kernel, 0..product.op.depth);
+            let (kernel, resident) = (executor.kernel, executor.tuning.resident);
             // SAFETY: the caller's promise.
-            unsafe {
-                strips(kernel, &product, workspace, own, depth, rows, executor.tuning.resident, scratch)
-            };
+            unsafe { strips(kernel, &product, workspace, own, rows, resident, scratch) };
             executor.clock.count(lap, task.work());
         }
         base += count;

@@ -115,25 +115,14 @@ fn run<K: Kernel>(
         output,
         by: Some(multiplied),
         waiting: 0,
-        input_from: 0,
+        depth: (0, case.op.depth),
         output_from: 0,
         requests: (Operand::default(), 0),
     };
     let mut scratch = Scratch::for_tests::<K>(capacity);
     let session = kernel.session(rows);
     // SAFETY: the operands lie in the workspace, whose inputs were written above; one thread.
-    unsafe {
-        strips(
-            kernel,
-            &product,
-            &workspace,
-            0..case.op.strips,
-            0..case.op.depth,
-            rows,
-            resident,
-            &mut scratch,
-        )
-    };
+    unsafe { strips(kernel, &product, &workspace, 0..case.op.strips, rows, resident, &mut scratch) };
     drop(session);
 
     let mut written = vec![false; before.len()];
