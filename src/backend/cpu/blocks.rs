@@ -1,5 +1,5 @@
-//! Many candidates: each thread takes blocks of them through the whole model, depth first, in a workspace that stays in its
-//! L2 ([`Order::DepthFirst`]).
+//! Many candidates: each thread takes blocks of them through the whole model, depth first, in a workspace that stays
+//! in its L2 ([`Order::DepthFirst`]).
 //!
 //! [`Order::DepthFirst`]: super::layout::Order::DepthFirst
 
@@ -87,8 +87,8 @@ const PASSED_ON: usize = 4;
 /// Candidates up to which what one product gives the next stays in L2 as a whole.
 const TOGETHER: usize = 64;
 
-/// A product and the next, which reads all of its output and nothing else: a part of the one's columns, then that part of
-/// the other's K, so that these columns never leave L2, and neither do the sums that wait.
+/// A product and the next, which reads all of its output and nothing else: a part of the one's columns, then that part
+/// of the other's K, so that these columns never leave L2, and neither do the sums that wait.
 ///
 /// # Safety
 /// As [`strips`] and [`finish_norm`] of both; the first one's input is written, and nothing else reads its output.

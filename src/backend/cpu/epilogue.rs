@@ -276,7 +276,7 @@ impl<K: Kernel> Work for Finish<'_, K> {
                     let after = strip.wrapping_add((row + 2) * STRIP).cast::<u8>();
                     fetch(after);
                     fetch(after.wrapping_add(64));
-                    // A copy: of references the compiler would not know that none is to another's, and make single values.
+                    // A copy: of references to all three the compiler makes single values, lest one be to another's.
                     *strip.add(row * STRIP).cast::<[f32; STRIP]>()
                 };
                 let (scale, bias) = (scale[strip], bias[strip]);

@@ -296,8 +296,8 @@ impl Schedule {
     }
 }
 
-/// Whether the group at `place` is a product that can be made in parts, and the one at `next` one whose sums wait for a norm,
-/// and the only reader of the other's output.
+/// Whether the group at `place` is a product that can be made in parts, and the one at `next` one whose sums wait for a
+/// norm, and the only reader of the other's output.
 fn passes_on(plan: &Plan, place: Place, next: Place) -> bool {
     let group = |place: Place| match &plan.steps[place.step] {
         Step::Gemm(groups) => Some(&groups[place.group]),
