@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::backend::{Call, Work as Counted};
 
 use super::CpuExecutor;
-use super::featurize::RowScratch;
+use super::featurize::{RowScratch, Rows};
 use super::gemm::Product;
 use super::head::Sink;
 use super::isa::{Isa, Work};
@@ -55,12 +55,19 @@ pub(super) unsafe fn featurize<K: Kernel>(
 ) {
     let scratch =
         RowScratch { row: &mut scratch.row, dense: &mut scratch.dense, ordered: &mut scratch.ordered };
-    let into = (schedule.x, schedule.requests);
-    let isa = executor.kernel.isa();
-    let featurize = &executor.program.featurize;
+    let rows = Rows {
+        batch: &call.batch,
+        first,
+        rows,
+        workspace,
+        x: schedule.x,
+        requests: schedule.requests,
+        scratch,
+        statuses: sink.statuses,
+    };
     let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
-    unsafe { featurize.rows(isa, &call.batch, first, rows, workspace, into, scratch, sink.statuses) };
+    unsafe { executor.program.featurize.rows(executor.kernel.isa(), rows) };
     executor.clock.count(lap, Counted::Featurize);
 }
 
