@@ -29,8 +29,11 @@ fn main() {
                 continue;
             }
             let obstacle = kernel.obstacle();
-            let checks: [(&str, fn(CpuKernel, Precision)); 2] =
-                [("golden", golden), ("same_bits_for_any_threads", same_bits_for_any_threads)];
+            let checks: [(&str, fn(CpuKernel, Precision)); 3] = [
+                ("golden", golden),
+                ("same_bits_for_any_threads", same_bits_for_any_threads),
+                ("same_bits_in_parts", same_bits_in_parts),
+            ];
             for (name, check) in checks {
                 let missing = obstacle.clone();
                 let because = missing.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
@@ -100,6 +103,19 @@ fn same_bits_for_any_threads(kernel: CpuKernel, precision: Precision) {
             assert_eq!(found, expected[..found.len()], "{name}: {threads} threads, {candidates} candidates");
         }
     }
+}
+
+/// A thread that has a block to itself passes wide rows on in parts; threads that share each step do not.
+fn same_bits_in_parts(kernel: CpuKernel, precision: Precision) {
+    let (model, _) = Model::open_case(folder("production")).unwrap();
+    let inputs = seeded::inputs(model.widths(), 70, 12);
+    let run = |threads: usize, candidates: usize| {
+        let scores = score(&scorer(&model, kernel, precision, threads, 70), &model, &inputs, candidates);
+        scores.logits.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+    };
+    let (in_parts, whole) = (run(1, 70), run(2, 17));
+    assert!(!whole.is_empty());
+    assert_eq!(in_parts[..whole.len()], whole);
 }
 
 /// Scores the first `candidates` of some seeded inputs as one request.

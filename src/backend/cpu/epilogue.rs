@@ -135,16 +135,17 @@ impl<K: Kernel, A: Add> Work for Store<'_, K, A> {
         let Self { product, workspace, strip, rows, sums, add } = self;
         let output = product.output;
         let column = strip * STRIP;
+        let into = column - product.output_from;
         // SAFETY: `runs` visits the strip's own columns of `rows`, all inside the operands; the caller's promise.
         unsafe {
             match &product.op.epilogue {
                 GemmEpilogue::Bias => runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
-                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
+                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, into), v);
                 }),
                 GemmEpilogue::Relu => runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
                     // Not `max`: a NaN must stay one.
                     let v = v.map(|v| if v < 0.0 { 0.0 } else { v });
-                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
+                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, into), v);
                 }),
                 GemmEpilogue::Multiply => {
                     let by = product.by.unwrap_or(output);
@@ -155,7 +156,7 @@ impl<K: Kernel, A: Add> Work for Store<'_, K, A> {
                         fetch(workspace.elements.at(0).wrapping_add(next).cast());
                         let by = workspace.load_at::<K::Isa>(at.index::<K::Stored>(workspace, by, column));
                         v.iter_mut().zip(by).for_each(|(v, by)| *v *= by);
-                        workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
+                        workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, into), v);
                     });
                 }
                 GemmEpilogue::LayerNorm(..) if A::ADDS => {
@@ -269,17 +270,20 @@ impl<K: Kernel> Work for Finish<'_, K> {
         for row in rows {
             for (strip, values) in values.iter_mut().enumerate() {
                 // SAFETY: the row is inside the strip's waiting sums, and this thread's; the caller's promise.
-                let sums = unsafe {
+                let mut sums = unsafe {
                     let strip = workspace.waiting(product.waiting + strip * STRIP);
                     // Strips are far apart, which no hardware foresees: the row after the next is asked for.
                     let after = strip.wrapping_add((row + 2) * STRIP).cast::<u8>();
                     fetch(after);
                     fetch(after.wrapping_add(64));
-                    &*strip.add(row * STRIP).cast::<[f32; STRIP]>()
+                    // A copy: of references to all three the compiler makes single values, lest one be to another's.
+                    *strip.add(row * STRIP).cast::<[f32; STRIP]>()
                 };
-                for (i, v) in values.iter_mut().enumerate() {
-                    *v = K::Isa::mul_add(sums[i], scale[strip][i], bias[strip][i]);
+                let (scale, bias) = (scale[strip], bias[strip]);
+                for ((v, scale), bias) in sums.iter_mut().zip(scale).zip(bias) {
+                    *v = K::Isa::mul_add(*v, scale, bias);
                 }
+                *values = sums;
             }
             let values = values.as_flattened_mut();
             norm.apply::<K::Isa>(&mut values[..width]);

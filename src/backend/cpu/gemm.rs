@@ -34,6 +34,11 @@ pub(super) struct Product<'a, E> {
     pub(super) by: Option<Operand>,
     /// First column of the sums that wait for a norm.
     pub(super) waiting: usize,
+    /// First column of K and the one after the last: all of it, or a part, whole chunks or the last, that alone is in
+    /// the input and is added to the sums.
+    pub(super) depth: (usize, usize),
+    /// Column that the output's first column is, where only a part of them is kept.
+    pub(super) output_from: usize,
     /// Rows of requests, and how many the workspace holds; looked at where [`GemmOp::once`] is.
     pub(super) requests: (Operand, usize),
 }
@@ -62,11 +67,12 @@ pub(super) unsafe fn strips<K: Kernel>(
     // SAFETY: the caller's promise about the input.
     let few = unsafe { gather::<K>(workspace, product.input, first..op.depth, rows, few.as_mut_slice()) };
     let chunk = chunk_of::<K>(op.depth - first, rows);
-    let part = part_of(op.depth - first, rows, chunk, resident);
+    let depth = product.depth.0.max(first)..product.depth.1;
+    let part = part_of(depth.len(), rows, chunk, resident);
     // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
     let room = (rows.next_multiple_of(PANEL) + 1) * STRIP;
     let waits = matches!(op.epilogue, GemmEpilogue::LayerNorm(..));
-    let group = match part < op.depth - first {
+    let group = match part < depth.len() {
         true if waits => strips.len(),
         true => (sums.len() / room).max(1),
         false => 1,
@@ -74,8 +80,8 @@ pub(super) unsafe fn strips<K: Kernel>(
     assert!(sums.len() >= room - STRIP, "sums for every row");
     for from in strips.clone().step_by(group.max(1)) {
         let group = from..strips.end.min(from + group.max(1));
-        for start in (first..op.depth).step_by(part) {
-            let columns = start..op.depth.min(start + part);
+        for start in depth.clone().step_by(part) {
+            let columns = start..depth.end.min(start + part);
             for strip in group.clone() {
                 let weights = &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
                 let last = columns.end == op.depth;
@@ -93,6 +99,7 @@ pub(super) unsafe fn strips<K: Kernel>(
                     workspace,
                     operand: product.input,
                     shift: 0,
+                    from: product.depth.0,
                     few,
                     weights,
                     columns: columns.clone(),
@@ -183,8 +190,19 @@ unsafe fn take<'a, K: Kernel>(
         let sums = if part < 2 { normed.as_mut_ptr() } else { plain.as_mut_ptr() };
         let accumulate = part == 1;
         let chunk = chunk_of::<K>(columns.len(), rows);
-        let sweep =
-            Sweep { kernel, workspace, operand, shift, few: None, weights, columns, chunk, rows, accumulate };
+        let sweep = Sweep {
+            kernel,
+            workspace,
+            operand,
+            shift,
+            from: 0,
+            few: None,
+            weights,
+            columns,
+            chunk,
+            rows,
+            accumulate,
+        };
         // SAFETY: the caller's promise; the sums have room for whole panels of these rows (asserted).
         unsafe { sweep.run(sums, wide, |_, _| {}) };
     }
@@ -195,7 +213,7 @@ unsafe fn take<'a, K: Kernel>(
 pub(super) const GROUP_SUMS: usize = 32 * 257 * STRIP;
 
 /// Columns of K that one call takes.
-fn chunk_of<K: Kernel>(columns: usize, rows: usize) -> usize {
+pub(super) fn chunk_of<K: Kernel>(columns: usize, rows: usize) -> usize {
     let chunks = columns.div_ceil(K::chunk(rows)).max(1);
     (columns / STRIP).div_ceil(chunks) * STRIP
 }
@@ -219,6 +237,8 @@ struct Sweep<'a, K: Kernel> {
     operand: Operand,
     /// Column of the operand that meets column 0 of K.
     shift: usize,
+    /// Column of K that the operand's first column is.
+    from: usize,
     /// The operand's rows where few were gathered.
     few: Option<Few<K::Operand>>,
     /// The strip: all of K.
@@ -247,8 +267,9 @@ impl<K: Kernel> Sweep<'_, K> {
         let Self {
             kernel,
             workspace,
-            operand: from,
+            operand,
             shift,
+            from,
             few,
             weights,
             columns: all,
@@ -263,7 +284,7 @@ impl<K: Kernel> Sweep<'_, K> {
         for start in all.clone().step_by(chunk) {
             let columns = chunk.min(all.end - start);
             let own = &weights[start * STRIP..(start + columns) * STRIP];
-            let b = operand::<K, STRIP>(kernel, own, wide.b);
+            let b = widened::<K, STRIP>(kernel, own, wide.b);
             let last = start + columns == all.end;
             // The next chunk's weights follow this chunk's, in this strip or the next.
             let next = if last { all.start * STRIP + weights.len() } else { (start + columns) * STRIP };
@@ -278,17 +299,17 @@ impl<K: Kernel> Sweep<'_, K> {
                         (a, rows * K::Stored::LINE)
                     }
                     None => {
-                        let at = workspace.panel(from, row / PANEL) + (shift + start) * PANEL;
+                        let at = workspace.panel(operand, row / PANEL) + (shift + start - from) * PANEL;
                         // SAFETY: `at` is inside the operand's panel and the chunk inside its columns; a second panel
                         // is there when rows go beyond the first, because the capacity is whole panels.
                         let a =
                             unsafe { std::slice::from_raw_parts(workspace.elements.at(at), columns * PANEL) };
-                        (operand::<K, PANEL>(kernel, a, wide.a), PANEL * K::Operand::LINE)
+                        (widened::<K, PANEL>(kernel, a, wide.a), PANEL * K::Operand::LINE)
                     }
                 };
                 let tile = Tile {
                     a,
-                    panel_stride: from.matrix_columns * PANEL,
+                    panel_stride: operand.matrix_columns * PANEL,
                     line_stride,
                     b,
                     columns,
@@ -320,7 +341,7 @@ impl<K: Kernel> Sweep<'_, K> {
 /// A chunk as the kernel reads it: itself, or widened into `scratch`. `W` is the rows of A or the columns of B that
 /// lie side by side.
 #[inline(always)]
-fn operand<K: Kernel, const W: usize>(
+fn widened<K: Kernel, const W: usize>(
     kernel: K,
     chunk: &[K::Stored],
     scratch: &mut [K::Operand],
@@ -355,7 +376,7 @@ impl<K: Kernel, const W: usize> Work for Widen<'_, K, W> {
             } else {
                 at
             };
-            // SAFETY: `to` is a permutation of the chunk's runs, all inside `into`: `operand` asserted its room.
+            // SAFETY: `to` is a permutation of the chunk's runs, all inside `into`: `widened` asserted its room.
             unsafe { *self.into.add(to) = K::Stored::widen::<K::Isa>(from) };
         }
     }

@@ -84,7 +84,8 @@ impl Layout {
     }
 }
 
-fn places(plan: &Plan) -> Vec<Place> {
+/// All groups of all steps but the head.
+pub(super) fn places(plan: &Plan) -> Vec<Place> {
     let groups = |step: &Step| match step {
         Step::Featurize(_) => 1,
         Step::LayerNorm(groups) => groups.len(),
@@ -96,7 +97,7 @@ fn places(plan: &Plan) -> Vec<Place> {
 }
 
 /// What a group reads and what it writes.
-fn views(plan: &Plan, place: Place) -> (Vec<View>, View) {
+pub(super) fn views(plan: &Plan, place: Place) -> (Vec<View>, View) {
     match &plan.steps[place.step] {
         Step::Featurize(featurize) => (Vec::new(), featurize.output),
         Step::LayerNorm(groups) => (vec![groups[place.group].input], groups[place.group].output),

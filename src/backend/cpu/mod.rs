@@ -3,8 +3,10 @@
 //!
 //! - [`kernel`] chooses, [`micro`] multiplies, [`pack`] lays weights out for it.
 //! - [`program`] is the plan compiled: operations, and the two [`layout`]s of their operands.
-//! - [`lane`] divides a call's work between threads; [`gemm`], [`norm`], [`featurize`], [`head`] are the steps.
+//! - [`lane`] divides a call's work between threads, into [`blocks`] or [`stages`] of [`operations`]; [`gemm`], [`norm`],
+//!   [`featurize`], [`head`] are the steps.
 
+mod blocks;
 mod element;
 mod epilogue;
 mod featurize;
@@ -18,11 +20,13 @@ mod log1p;
 mod memory;
 mod micro;
 mod norm;
+mod operations;
 mod pack;
 mod packing;
 mod panel;
 mod program;
 mod scratch;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -125,8 +129,6 @@ struct Tuning {
     own_from: usize,
     /// Candidates from which on row-wise steps are shared.
     rows_worth_sharing: usize,
-    /// Parts a thread that a step's strips are cut into.
-    shares: usize,
     /// Elements of A that stay in L2 while strip after strip passes by.
     resident: usize,
 }
@@ -140,7 +142,6 @@ impl Tuning {
             shared_block: 2 * block,
             own_from: block,
             rows_worth_sharing: 16,
-            shares: 8,
             resident: (3 << 19) / size,
         }
     }

@@ -115,6 +115,8 @@ fn run<K: Kernel>(
         output,
         by: Some(multiplied),
         waiting: 0,
+        depth: (0, case.op.depth),
+        output_from: 0,
         requests: (Operand::default(), 0),
     };
     let mut scratch = Scratch::for_tests::<K>(capacity);
