@@ -4,8 +4,10 @@ mod behaviour;
 mod bounds;
 mod concurrency;
 mod folding;
+mod given;
 mod history;
 mod hostile;
+mod layouts;
 mod replay;
 mod versions;
 
