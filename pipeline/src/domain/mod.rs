@@ -49,8 +49,8 @@ pub use query::{
 pub use ranking::best_first;
 pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};
 pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
-pub(crate) use tally::rank;
 pub use tally::{Cut, Row, RowKey, Rows, Tally, TallyKind, cuts_of, habit_code};
+pub(crate) use tally::{make_room, rank};
 pub use timeline_kind::TimelineKind;
 pub use traits::{
     Carries, Cell, EventTraits, Form, Habit, PostTraits, country_code, hour_and_weekday, language_code,

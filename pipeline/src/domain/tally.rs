@@ -125,6 +125,13 @@ pub(crate) fn rank<K: Copy + Ord>(keys: &[K], key: K) -> usize {
     keys.iter().map(|other| u32::from(*other < key)).sum::<u32>() as usize
 }
 
+/// Makes room for some items more, and for an eighth beyond them: most things never see another kind.
+pub(crate) fn make_room<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() < more {
+        items.reserve_exact(more + items.len() / 8);
+    }
+}
+
 impl Tally {
     /// A tally of rows, one for each key.
     pub fn from_rows(mut rows: Vec<Row>) -> Self {
@@ -177,11 +184,9 @@ impl Tally {
     fn insert(&mut self, rows: &[(usize, RowKey)], event: &EventWeight) {
         let mut first = Decayed::default();
         first.add(event);
-        // Most things never see another kind: room for an eighth more is enough.
         let mut end = self.keys.len();
-        let more = rows.len() + end / 8;
-        self.keys.reserve_exact(more);
-        self.counts.reserve_exact(more);
+        make_room(&mut self.keys, rows.len());
+        make_room(&mut self.counts, rows.len());
         self.keys.resize(end + rows.len(), RowKey(0));
         self.counts.resize(end + rows.len(), first);
         // From the back, so that each row is moved once, to where it stays.

@@ -11,7 +11,7 @@ use super::shards::{ShardedMap, ShardedSlots};
 use super::user_index::UserIndex;
 use crate::domain::{
     Cell, Decayed, Engagement, EngagementKind, EventTraits, EventWeight, Millis, PostId, Rows, Tally,
-    TallyKind, rank,
+    TallyKind, make_room, rank,
 };
 
 /// Most rows of what one person gave that are kept; the array is cut when it is an eighth longer.
@@ -117,9 +117,8 @@ impl GivenRows {
         let (key, places) = (empty.key(), self.places(empty.author));
         let place = places.start + self.rows[places].partition_point(|row| row.key() < key);
         if self.rows.get(place).is_none_or(|row| row.key() != key) {
-            let more = 1 + self.rows.len() / 8;
-            self.rows.reserve_exact(more);
-            self.authors.reserve_exact(more);
+            make_room(&mut self.rows, 1);
+            make_room(&mut self.authors, 1);
             self.rows.insert(place, empty);
             self.authors.insert(place, empty.author);
         }

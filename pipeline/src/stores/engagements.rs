@@ -152,7 +152,6 @@ impl Engagements {
 
     /// Records engagements, each with its user's slot, that happened after `since`.
     pub(super) fn record(&self, all: impl IntoIterator<Item = (Engagement, u32)>, since: Millis) {
-        // Who writes is the only one to change the list.
         let mut segments = self.list();
         for (engagement, slot) in all {
             let at = engagement.at.0.max(0);

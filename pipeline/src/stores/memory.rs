@@ -65,6 +65,10 @@ impl Default for StoreOptions {
     }
 }
 
+/// Engagements that are recorded together: what is computed of them stays in the cache, and in memory that the allocator
+/// keeps.
+const RECORDED_AT_ONCE: usize = 256;
+
 /// An account and what it has set.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
@@ -208,6 +212,10 @@ impl Memory {
 
     /// Records engagements in graph, counts and embeddings, and under their posts.
     pub(super) fn record(&self, all: &[Recorded]) {
+        all.chunks(RECORDED_AT_ONCE).for_each(|some| self.record_some(some));
+    }
+
+    fn record_some(&self, all: &[Recorded]) {
         let mut weights = EventWeights::default();
         let mut counted = Vec::with_capacity(all.len());
         for &Recorded { engagement, traits, .. } in all {

@@ -14,6 +14,8 @@ mod events;
 mod folded;
 mod said;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::VecDeque;

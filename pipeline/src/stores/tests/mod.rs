@@ -8,6 +8,7 @@ mod given;
 mod history;
 mod hostile;
 mod layouts;
+mod refusals;
 mod replay;
 mod versions;
 
