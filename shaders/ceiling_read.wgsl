@@ -7,9 +7,6 @@
 // Numerics   integers
 // Limits     the buffer holds whole multiples of WG_SIZE · QUADS quads; what is beyond is not read
 
-const WG_SIZE = 128u;
-const QUADS = 32u;
-
 // twin: src/backend/wgpu/ceilings.rs
 struct Params {
     never: u32,   // all four words of a sum that the buffer's contents do not give
@@ -21,7 +18,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> found: array<u32>;  // (1)
 
 @compute @workgroup_size(WG_SIZE)
-fn read_quads(@builtin(global_invocation_id) id: vec3<u32>) {
+fn ceiling_read(@builtin(global_invocation_id) id: vec3<u32>) {
     var sum = vec4<u32>(0u);
     for (var index = 0u; index < QUADS; index++) {
         sum ^= quads[index * params.stride + id.x];  // [0, arrayLength(quads))

@@ -40,7 +40,7 @@ pub mod weights;
 
 #[cfg(feature = "cuda")]
 #[doc(hidden)]
-pub use backend::cuda_timing;
+pub use backend::{cuda_ceilings, cuda_timing};
 #[cfg(feature = "wgpu")]
 #[doc(hidden)]
 pub use backend::{wgpu_ceilings, wgpu_testing};

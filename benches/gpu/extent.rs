@@ -9,6 +9,10 @@ pub(crate) struct Extent {
     /// Batch sizes at which kernels are looked at one by one.
     pub(crate) kernel_sizes: &'static [usize],
     pub(crate) samples: usize,
+    /// Rounds of a launch that multiplies on registers.
+    pub(crate) rounds: u32,
+    /// Bytes of regions that are read beside those of the model's weights.
+    pub(crate) read: &'static [usize],
     /// Bytes of a copy.
     pub(crate) copied: usize,
     /// Candidates and width of the wide product.
@@ -21,6 +25,8 @@ const WHOLE: Extent = Extent {
     sizes: &[1, 16, 64, 256, 500, 1000, 1500, 2048, 4096, 8192, 16384],
     kernel_sizes: &[1, 1500, 8192, 16384],
     samples: 50,
+    rounds: 1024,
+    read: &[16 << 20, 1 << 30],
     copied: 1 << 30,
     wide: (8192, 4096),
 };
@@ -31,6 +37,8 @@ const REHEARSAL: Extent = Extent {
     sizes: &[1, 33],
     kernel_sizes: &[33],
     samples: 1,
+    rounds: 1,
+    read: &[1 << 16],
     copied: 1 << 16,
     wide: (17, 64),
 };

@@ -10,18 +10,19 @@ use maskrank::golden::Case;
 use maskrank::plan::{Folding, Plan};
 use maskrank::weights::seeded::{self, SeededInputs};
 use maskrank::{
-    Backend, Batch, Binary, BinaryMut, BinaryType, Columns, Features, Model, ModelConfig, Precision, Request,
-    ScoreOptions, Scorer, Scores, Split,
+    Backend, Batch, Binary, BinaryMut, BinaryType, Columns, Features, Precision, Request, ScoreOptions,
+    Scorer, Scores, Split,
 };
 
 use crate::Outcome;
 use crate::extent::Extent;
+use crate::limits::{Limits, element_bytes, median};
 use crate::quality::Quality;
 use crate::row::Row;
 use crate::subject::{Inputs, TRUTH_ROWS, Truth};
 
-type Failure = Box<dyn std::error::Error>;
-type Rows = Result<Vec<Row>, Failure>;
+pub(crate) type Failure = Box<dyn std::error::Error>;
+pub(crate) type Rows = Result<Vec<Row>, Failure>;
 
 /// Whether a GPU can be used here.
 pub(crate) fn probe() -> Outcome {
@@ -40,7 +41,7 @@ pub(crate) fn probe() -> Outcome {
     }
 }
 
-fn case(name: &str) -> Result<Case, Failure> {
+pub(crate) fn case(name: &str) -> Result<Case, Failure> {
     let folder = match std::env::var_os("MASKRANK_GOLDEN") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden"),
@@ -48,7 +49,17 @@ fn case(name: &str) -> Result<Case, Failure> {
     Ok(Case::open(&folder.join(name))?)
 }
 
-fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<'_> {
+/// The device's limits, which are measured when they are asked for.
+pub(crate) fn limits(extent: &Extent) -> maskrank::Result<Limits> {
+    Limits::new(extent.rounds, extent.samples.min(10))
+}
+
+/// The plan whose FLOPs and weights are counted.
+pub(crate) fn plan(case: &Case) -> Plan {
+    Plan::build(case.model.config(), case.model.widths(), case.model.weights(), 64, Folding::Weights)
+}
+
+pub(crate) fn request(inputs: &SeededInputs, candidates: usize, widths: Widths) -> Request<'_> {
     let cut = |values: &'_ [f32], width: usize| -> usize { values.len().min(candidates * width) };
     let [user, user_eng, author] = widths.embeddings();
     let [a, b, c] = &inputs.embeddings;
@@ -77,7 +88,7 @@ fn right(case: &Case, precision: Precision, largest: usize) -> Result<Scorer, Fa
 }
 
 /// Scores a batch where it will be timed: what comes out must be what a scorer that was checked gives, bit by bit.
-fn check(timing: &mut Timing, scorer: &Scorer, request: Request<'_>) -> Outcome {
+pub(crate) fn check(timing: &mut Timing, scorer: &Scorer, request: Request<'_>) -> Outcome {
     let weights = vec![1.0; scorer.tasks().len()];
     let mut scores = Scores::default();
     scorer.score(Batch { requests: &[request] }, &ScoreOptions::new(&weights), &mut scores)?;
@@ -93,81 +104,6 @@ fn check(timing: &mut Timing, scorer: &Scorer, request: Request<'_>) -> Outcome 
         )
         .into()),
     }
-}
-
-/// Copies, and a product that is nothing but a product.
-pub(crate) fn ceilings(extent: &Extent) -> Rows {
-    let mut rows = Vec::new();
-    let (candidates, width) = extent.wide;
-    for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
-        let model = wide_model(width)?;
-        let mut timing = Timing::new(&model, precision, candidates)?;
-        let device = timing.device().name.clone();
-        let inputs = seeded::inputs(model.widths(), candidates, 3);
-        // Its self-test compares every graph with the CPU.
-        let builder = Scorer::builder(&model).backend(Backend::Cuda).precision(precision);
-        let scorer = builder.max_candidates(candidates).max_in_flight(1).build()?;
-        check(&mut timing, &scorer, request(&inputs, candidates, model.widths()))?;
-        drop(scorer);
-        if rows.is_empty() {
-            for copy in timing.copies(extent.copied, 10)? {
-                rows.push(Row {
-                    device: device.clone(),
-                    op: copy.name.to_owned(),
-                    dtype: "bytes".into(),
-                    shape: format!("{}KiB", extent.copied >> 10),
-                    kind: "copy",
-                    seconds: copy.seconds,
-                    candidates: 0,
-                    bytes: copy.bytes,
-                    flops: 0.0,
-                    accuracy: None,
-                });
-            }
-            for start in timing.starts(4 * extent.samples)? {
-                rows.push(Row {
-                    device: device.clone(),
-                    op: start.name.to_owned(),
-                    dtype: precision.to_string(),
-                    shape: "n1".into(),
-                    kind: "launch",
-                    seconds: start.seconds,
-                    candidates: 0,
-                    bytes: 0.0,
-                    flops: 0.0,
-                    accuracy: None,
-                });
-            }
-        }
-        // The widest layer's kernel is the best that ours do on a large square product.
-        let best = timing.kernels(candidates, 20)?.into_iter().max_by(|a, b| a.flops.total_cmp(&b.flops));
-        let best = best.ok_or("the model has no product")?;
-        rows.push(Row {
-            device,
-            op: best.entry,
-            dtype: precision.to_string(),
-            shape: format!("m{candidates}_n{width}_k{width}"),
-            kind: "kernel",
-            seconds: best.seconds,
-            candidates: 0,
-            bytes: best.bytes,
-            flops: best.flops,
-            accuracy: None,
-        });
-    }
-    Ok(rows)
-}
-
-/// A model that is one square product of `width`, and little beside it.
-fn wide_model(width: usize) -> Result<Model, maskrank::Error> {
-    let config = format!(
-        "model:\n  backbone: {{mlp_config: {{layer_sizes: [{width}, {width}], final_layer_activation: true}}}}\n  \
-         featurization_config: {{double_norm_log_config: {{clip_magnitude: 5.0}}}}\n  multi_task_type: share_all\n  \
-         tasks:\n    recap.engagement.is_favorited: {{mlp_config: {{layer_sizes: [64, 1]}}}}\n"
-    );
-    let widths =
-        Widths { continuous: 64, binary: 1, user_embedding: 0, user_eng_embedding: 0, author_embedding: 0 };
-    Model::seeded(ModelConfig::from_yaml(&config, "wide")?, widths, 1)
 }
 
 /// How far each precision is from the f64 reference, over the same candidates as the other benches.
@@ -198,6 +134,7 @@ pub(crate) fn kernels(extent: &Extent) -> Rows {
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
     let accuracy = Accuracy::new(&case)?;
+    let mut limits = limits(extent)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
         let scorer = right(&case, precision, largest)?;
@@ -207,6 +144,15 @@ pub(crate) fn kernels(extent: &Extent) -> Rows {
         for &candidates in extent.kernel_sizes {
             check(&mut timing, &scorer, request(&inputs, candidates, widths))?;
             for kernel in timing.kernels(candidates, extent.samples.min(20))? {
+                // A step of several launches has no FLOPs of its own.
+                let limit = match kernel.flops > 0.0 {
+                    true => Some(limits.share(
+                        precision,
+                        (kernel.flops, kernel.bytes),
+                        median(&kernel.seconds),
+                    )?),
+                    false => None,
+                };
                 rows.push(Row {
                     device: device.clone(),
                     op: kernel.entry,
@@ -218,6 +164,7 @@ pub(crate) fn kernels(extent: &Extent) -> Rows {
                     bytes: kernel.bytes,
                     flops: kernel.flops,
                     accuracy: Some(accuracy),
+                    limit,
                 });
             }
         }
@@ -231,9 +178,9 @@ pub(crate) fn model(extent: &Extent) -> Rows {
     let largest = extent.largest();
     let widths = case.model.widths();
     let inputs = seeded::inputs(widths, largest, 7);
-    let plan = Plan::build(case.model.config(), widths, case.model.weights(), 64, Folding::Weights);
-    let flops = plan.cost().flops;
+    let cost = plan(&case).cost();
     let accuracy = Accuracy::new(&case)?;
+    let mut limits = limits(extent)?;
     let mut rows = Vec::new();
     for precision in [Precision::Bf16, Precision::F16, Precision::Tf32, Precision::F32] {
         // Nothing of a precision is timed whose answers are wrong.
@@ -241,22 +188,29 @@ pub(crate) fn model(extent: &Extent) -> Rows {
         let accuracy = accuracy.of(&case, &scorer)?;
         let mut timing = Timing::new(&case.model, precision, largest)?;
         let device = timing.device().name.clone();
-        let row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| Row {
-            device: device.clone(),
-            op: extent.case.into(),
-            dtype: dtype.to_owned(),
-            shape: format!("n{candidates}"),
-            kind,
-            seconds,
-            candidates,
-            bytes: 0.0,
-            flops: flops * candidates as f64,
-            accuracy: Some(accuracy),
+        let bytes = cost.weights as f64 * element_bytes(precision);
+        limits.read(bytes as usize)?;
+        let mut row = |kind: &'static str, dtype: &str, candidates: usize, seconds: Vec<f64>| {
+            let flops = cost.flops * candidates as f64;
+            let limit = limits.share(precision, (flops, bytes), median(&seconds))?;
+            Ok::<Row, maskrank::Error>(Row {
+                device: device.clone(),
+                op: extent.case.into(),
+                dtype: dtype.to_owned(),
+                shape: format!("n{candidates}"),
+                kind,
+                seconds,
+                candidates,
+                bytes,
+                flops,
+                accuracy: Some(accuracy),
+                limit: Some(limit),
+            })
         };
         for &candidates in extent.sizes {
             check(&mut timing, &scorer, request(&inputs, candidates, widths))?;
             let seconds = timing.graph(candidates, extent.samples)?;
-            rows.push(row("graph", &precision.to_string(), candidates, seconds));
+            rows.push(row("graph", &precision.to_string(), candidates, seconds)?);
         }
         drop(timing);
         for (kind, split) in splits(widths) {
@@ -272,7 +226,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
                 let request = Request { request: own, ..request(&each.0, candidates, each.1) };
                 check(&mut timing, &scorer, request)?;
                 let seconds = timing.graph(candidates, extent.samples)?;
-                rows.push(row(kind, &precision.to_string(), candidates, seconds));
+                rows.push(row(kind, &precision.to_string(), candidates, seconds)?);
             }
         }
         let weights = vec![1.0; case.model.tasks().len()];
@@ -283,7 +237,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
             let pageable = wall(extent.samples, || {
                 scorer.score(Batch { requests: &requests }, &options, &mut scores).map(drop)
             })?;
-            rows.push(row("score_pageable_f32_rows", &precision.to_string(), candidates, pageable));
+            rows.push(row("score_pageable_f32_rows", &precision.to_string(), candidates, pageable)?);
             let mut staging = scorer.staging::<bf16>(&[candidates], BinaryType::Bits)?;
             let into = staging.columns().candidate;
             let halves = |into: &mut [bf16], from: &[f32]| {
@@ -297,7 +251,7 @@ pub(crate) fn model(extent: &Extent) -> Rows {
                 bits.iter_mut().enumerate().for_each(|(index, byte)| *byte = (index * 37) as u8);
             }
             let pinned = wall(extent.samples, || staging.score(&options, &mut scores))?;
-            rows.push(row("score_pinned_bf16_rows", &precision.to_string(), candidates, pinned));
+            rows.push(row("score_pinned_bf16_rows", &precision.to_string(), candidates, pinned)?);
         }
     }
     Ok(rows)

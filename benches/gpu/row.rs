@@ -7,6 +7,7 @@ use maskrank_rows::{Summary, from_csv, to_csv};
 use crate::Outcome;
 
 /// One measurement.
+#[derive(Default)]
 pub(crate) struct Row {
     pub(crate) device: String,
     pub(crate) op: String,
@@ -22,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) flops: f64,
     /// Largest error of a logit, Kendall's tau and overlap of the best 50, against f64; none of what scores nothing.
     pub(crate) accuracy: Option<[f64; 3]>,
+    /// The limit that binds, and the share of it that is reached.
+    pub(crate) limit: Option<(String, Option<f64>)>,
 }
 
 impl Row {
@@ -47,6 +50,12 @@ impl Row {
             }
         };
         [row.logit_error, row.kendall_tau, row.top_50] = self.accuracy.map_or([None; 3], |own| own.map(Some));
+        if let Some((limit, share)) = &self.limit {
+            (row.baseline, row.ratio) = (limit.clone(), *share);
+            if share.is_none() {
+                row.note = "beyond the limit beside it, which is none therefore".to_owned();
+            }
+        }
         // Sorted: what was their order is lost, and with it how the machine wandered.
         row.noise = None;
         row.candidates_per_s = row.candidates_per_s.filter(|_| self.candidates > 0);
@@ -80,7 +89,7 @@ pub(crate) fn table(files: &[&str]) -> Outcome {
         "candidates/s",
         "GB/s",
         "TFLOP/s",
-        "ratio",
+        "of limit",
     ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
     for file in files {

@@ -147,3 +147,16 @@ struct HeadParams {
     uint32_t uses_uncalibrated;    // 1: the score sums p instead of q
     HeadTask tasks[MAX_TASKS];
 };
+
+struct CeilingMultiplyParams {
+    float* sums;      // (threads of the grid)
+    uint32_t rounds;
+    uint32_t reserved;
+};
+
+struct CeilingReadParams {
+    const void* quads;  // (threads of the grid, QUADS of ceiling_read.cu) of sixteen bytes
+    uint32_t* found;    // (1)
+    uint32_t never;     // all four words of a sum that the region's contents do not give
+    uint32_t reserved;
+};

@@ -22,7 +22,7 @@ pub(crate) use clock::Work;
 pub use cpu::CpuKernel;
 #[cfg(feature = "cuda")]
 #[doc(hidden)]
-pub use cuda::timing as cuda_timing;
+pub use cuda::{ceilings as cuda_ceilings, timing as cuda_timing};
 pub use device_memory::{DeviceBatch, DeviceColumns, DeviceOutputs, DeviceSlice, DeviceStream, ElementType};
 pub use listing::{Entry, Listing};
 pub(crate) use self_test::SelfTest;

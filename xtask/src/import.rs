@@ -65,7 +65,7 @@ pub(crate) fn run(root: &Path, results: &Path) -> Result<Vec<PathBuf>, String> {
         // Of this machine, not of that one.
         (run.load_average, run.threads) = (None, 0);
         run.complete = outcomes.get(part).is_none_or(|(outcome, _)| outcome == "passed");
-        run.limits = limits(&rows);
+        run.limits = if part == "ceilings" { limits(&rows) } else { Vec::new() };
         if index == 0 {
             for (part, (outcome, remark)) in &outcomes {
                 match outcome.as_str() {
@@ -102,7 +102,7 @@ fn outcomes(summary: &Path) -> Result<BTreeMap<String, (String, String)>, String
     Ok(outcomes)
 }
 
-/// What the part `ceilings` measured, as limits of the machine.
+/// What the part `ceilings` measured, as limits of the machine; the other parts measure none.
 fn limits(rows: &[Row]) -> Vec<Limit> {
     let limit = |name: String, value: f64, unit: &str, how: &str| Limit {
         name,
@@ -120,9 +120,17 @@ fn limits(rows: &[Row]) -> Vec<Limit> {
                 limits.push(limit(name, row.gb_per_s.unwrap_or(0.0) * 1e9, "B/s", how));
             }
             "launch" => limits.push(limit(name, row.median_us * 1e-6, "s", "one small kernel")),
-            "kernel" if row.shape.starts_with('m') => {
-                let how = format!("our own best product, {}: no bound of the device's", row.shape);
-                let name = format!("multiply rate {}", row.dtype);
+            "ceiling" if row.op == "ceiling_read" => {
+                let name = format!("read {}", row.shape.replace("MB", " MB"));
+                let how = "a kernel that does nothing else, again and again, device events";
+                limits.push(limit(name, row.gb_per_s.unwrap_or(0.0) * 1e9, "B/s", how));
+            }
+            "ceiling" | "kernel" => {
+                let (name, how) = match row.kind.as_str() {
+                    "ceiling" => ("multiply rate", "mma.sync, or multiply-adds, on registers".to_owned()),
+                    _ => ("best product", format!("our own, {}: no bound of the device's", row.shape)),
+                };
+                let name = format!("{name} {}", row.dtype);
                 limits.push(limit(name, row.tflop_per_s.unwrap_or(0.0) * 1e12, "FLOP/s", &how));
             }
             _ => {}
@@ -151,9 +159,14 @@ mod tests {
             kind,
             seconds: vec![0.9 * seconds, seconds, 1.2 * seconds],
             candidates: if kind == "graph" { 1500 } else { 0 },
-            bytes: if kind == "copy" { 2e9 } else { 0.0 },
-            flops: if kind == "graph" || kind == "kernel" { 1.442e11 } else { 0.0 },
+            bytes: match (kind, op) {
+                ("copy", _) | (_, "ceiling_read") => 2e9,
+                ("graph", _) => 9.62e7,
+                _ => 0.0,
+            },
+            flops: if ["copy", "launch"].contains(&kind) || op == "ceiling_read" { 0.0 } else { 1.442e11 },
             accuracy: (kind == "graph").then_some([2.4e-2, 0.999, 49.0]),
+            limit: (kind == "graph").then(|| ("limit: multiply rate 600.0 TFLOP/s".into(), Some(0.8))),
         }
     }
 
@@ -169,6 +182,8 @@ mod tests {
                 row("device_to_device", "copy", "bytes", "1024MiB", 5e-4),
                 row("graph_start", "launch", "bf16", "n1", 8e-6),
                 row("gemm_bf16_t128", "kernel", "bf16", "m8192_n4096_k4096", 4e-4),
+                row("ceiling_multiply_bf16", "ceiling", "bf16", "registers", 3e-4),
+                row("ceiling_read", "ceiling", "bytes", "96.2MB", 5e-4),
             ],
         );
         write(
@@ -199,10 +214,14 @@ mod tests {
         let ceilings = &all[0].1;
         let limit = |name: &str| ceilings.limits.iter().find(|limit| limit.name == name).unwrap().value;
         // 2e9 bytes in 0.5 ms; a start of 8 us; 144.2 GFLOP in 0.4 ms.
-        for (name, expected) in
-            [("device to device", 4e12), ("graph start", 8e-6), ("multiply rate bf16", 3.605e14)]
-        {
-            assert!((limit(name) / expected - 1.0).abs() <= 1e-5, "{name}: {}", limit(name));
+        for (name, expected) in [
+            ("device to device", 4e12),
+            ("graph start", 8e-6),
+            ("best product bf16", 3.605e14),
+            ("multiply rate bf16", 4.807e14),
+            ("read 96.2 MB", 4e12),
+        ] {
+            assert!((limit(name) / expected - 1.0).abs() <= 1e-4, "{name}: {}", limit(name));
         }
         assert!(ceilings.absent.iter().any(|line| line.contains("memcheck: not run: compute-sanitizer")));
         // 1,500 candidates in 0.3 ms.
@@ -210,9 +229,14 @@ mod tests {
         assert!((rate / 5e6 - 1.0).abs() <= 1e-6, "{rate}");
         assert_eq!((all[1].1.rows[0].logit_error, all[1].1.rows[0].top_50), (Some(2.4e-2), Some(49.0)));
         let page = crate::report::page(root.path(), &all);
-        for shown in
-            ["NVIDIA H200", "maskrank cuda bf16 graph", "score_pageable_f32_rows", "not on this machine"]
-        {
+        for shown in [
+            "NVIDIA H200",
+            "maskrank cuda bf16 graph",
+            "score_pageable_f32_rows",
+            "not on this machine",
+            "limit of the GPU, bf16",
+            "limit: multiply rate 600.0 TFLOP/s</td><td>0.8000",
+        ] {
             assert!(page.contains(shown), "the page has no {shown}");
         }
     }

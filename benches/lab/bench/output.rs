@@ -96,6 +96,35 @@ pub(crate) fn table(run: &Run) -> String {
     text
 }
 
+/// WGSL beside CUDA where both ran on the same GPU: how many times as long a call takes.
+fn beside_cuda(run: &Run) -> String {
+    let calls = |backend: &'static str| {
+        run.rows.iter().filter(move |row| row.kind == "score" && row.op == "score" && row.backend == backend)
+    };
+    let mut text = String::new();
+    for own in calls("wgpu") {
+        let same = |other: &&Row| (&other.dtype, &other.shape) == (&own.dtype, &own.shape);
+        let Some(other) = calls("cuda").find(same) else { continue };
+        // What follows the name is how it is reached.
+        let card = other.device.split(" (").next().unwrap_or_default();
+        if card.is_empty() || !own.device.contains(card) || other.median_us <= 0.0 {
+            continue;
+        }
+        if text.is_empty() {
+            text.push_str("\nWGSL beside CUDA on the same GPU:\n");
+        }
+        let _ = writeln!(
+            text,
+            "  {:<39} {:>9}, in CUDA {:>9}: {:.2} × as long",
+            own.id(),
+            duration(own.median_us),
+            duration(other.median_us),
+            own.median_us / other.median_us
+        );
+    }
+    text
+}
+
 /// Microseconds in a unit that reads well.
 pub(crate) fn duration(us: f64) -> String {
     match us {
@@ -116,6 +145,7 @@ pub(crate) fn length(seconds: f64) -> String {
 /// Limits, what is absent, and how many rows there are.
 pub(crate) fn summary(run: &Run) -> String {
     let mut text = table(run);
+    text.push_str(&beside_cuda(run));
     text.push_str("\nThe machine at most, as measured in this run (all of it is in the record):\n");
     // Products of every K are for the record.
     for limit in run.limits.iter().filter(|limit| !limit.name.contains(", K = ")) {
@@ -170,6 +200,31 @@ mod tests {
             p99_us: (kind == "load").then_some(1.2e6),
             ..Row::default()
         }
+    }
+
+    #[test]
+    fn wgsl_stands_beside_cuda_of_the_same_card() {
+        let on = |backend: &str, device: &str, dtype: &str, ms: f64| Row {
+            backend: backend.into(),
+            device: device.into(),
+            dtype: dtype.into(),
+            median_us: 1e3 * ms,
+            ..row("score", "score")
+        };
+        let mut run = Run {
+            rows: vec![
+                on("cuda", "NVIDIA H200 (CUDA 13.0)", "f32", 2.0),
+                on("wgpu", "NVIDIA H200 (Vulkan, 580.1)", "f32", 5.0),
+                on("wgpu", "NVIDIA H200 (Vulkan, 580.1)", "f16", 5.0),
+            ],
+            ..Run::default()
+        };
+        let text = beside_cuda(&run);
+        assert!(text.contains("score/wgpu/f32/n1500_r12_t2") && text.contains("2.50 × as long"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.contains("in CUDA")).count(), 1, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        run.rows[1].device = "llvmpipe (Vulkan, Mesa 25)".into();
+        assert_eq!(beside_cuda(&run), "", "two devices are not compared");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use criterion::Criterion;
 use maskrank::golden::Case;
 use maskrank::plan::Cost;
-use maskrank::{Backend, Device};
+use maskrank::{Backend, Device, Precision};
 use maskrank_rows::{Limit, Place, Recorder, Row, Summary};
 
 use super::Arguments;
@@ -185,6 +185,14 @@ impl Session {
     /// The same of a GPU that WGSL reaches: `flops` and `bytes` of weights took so long, of `region` bytes in all.
     pub(crate) fn share_of_adapter(&mut self, row: &mut Row, flops: f64, bytes: usize, region: usize) {
         match self.limits.adapter.share(flops, bytes, region, row.median_us * 1e-6) {
+            Ok(share) => (row.baseline, row.ratio) = (share.limit, Some(share.of_limit)),
+            Err(reason) => self.no_share(row, &reason),
+        }
+    }
+
+    /// The same of an NVIDIA GPU: FLOPs, and bytes that are read once.
+    pub(crate) fn share_of_gpu(&mut self, row: &mut Row, precision: Precision, work: (f64, f64)) {
+        match self.limits.gpu.share(precision, work, row.median_us * 1e-6) {
             Ok(share) => (row.baseline, row.ratio) = (share.limit, Some(share.of_limit)),
             Err(reason) => self.no_share(row, &reason),
         }

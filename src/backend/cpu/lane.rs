@@ -17,7 +17,7 @@ use crate::backend::{Call, DeviceCall, Lane, Work as Counted};
 use crate::{Backend, Result, Scores};
 
 use super::epilogue::finish_norm;
-use super::featurize::{RowScratch, count_requests};
+use super::featurize::{RowScratch, Rows, count_requests};
 use super::gemm::{Product, strips};
 use super::head::Sink;
 use super::isa::{Isa, Work};
@@ -358,12 +358,19 @@ unsafe fn featurize<K: Kernel>(
 ) {
     let scratch =
         RowScratch { row: &mut scratch.row, dense: &mut scratch.dense, ordered: &mut scratch.ordered };
-    let into = (schedule.x, schedule.requests);
-    let isa = executor.kernel.isa();
-    let featurize = &executor.program.featurize;
+    let rows = Rows {
+        batch: &call.batch,
+        first,
+        rows,
+        workspace,
+        x: schedule.x,
+        requests: schedule.requests,
+        scratch,
+        statuses: sink.statuses,
+    };
     let lap = executor.clock.lap();
     // SAFETY: the caller's promise.
-    unsafe { featurize.rows(isa, &call.batch, first, rows, workspace, into, scratch, sink.statuses) };
+    unsafe { executor.program.featurize.rows(executor.kernel.isa(), rows) };
     executor.clock.count(lap, Counted::Featurize);
 }
 

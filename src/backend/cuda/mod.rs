@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod bucket;
+pub mod ceilings;
 mod device_call;
 mod driver;
 mod element;

@@ -170,6 +170,19 @@ twins! {
         uses_uncalibrated: u32,
         tasks: [HeadTask; MAX_TASKS],
     }
+    /// A launch that multiplies on registers.
+    struct CeilingMultiplyParams {
+        sums: u64,
+        rounds: u32,
+        reserved: u32,
+    }
+    /// A launch that reads.
+    struct CeilingReadParams {
+        quads: u64,
+        found: u64,
+        never: u32,
+        reserved: u32,
+    }
 }
 
 #[cfg(test)]

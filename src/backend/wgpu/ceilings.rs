@@ -16,20 +16,22 @@ use crate::Result;
 use super::adapter::{self, Software};
 use super::device::Gpu;
 use super::mapping::Mapping;
+use super::source::{Defines, assemble};
 
-const MULTIPLY: &str = include_str!("../../../shaders/ceiling_multiply.wgsl");
-const READ: &str = include_str!("../../../shaders/ceiling_read.wgsl");
-
-/// Constants of `ceiling_multiply.wgsl`; FLOPs of an invocation are two for each of its sums, turns and rounds.
+/// Defines of `ceiling_multiply.wgsl`; FLOPs of an invocation are two for each of its sums, turns and rounds.
 const MULTIPLY_WG_SIZE: usize = 64;
 const MULTIPLY_ROUNDS: usize = 256;
 const MULTIPLY_TURNS: usize = 8;
 const MULTIPLY_SUMS: usize = 12;
-/// Constants of `ceiling_read.wgsl`.
+/// Defines of `ceiling_read.wgsl`.
 const READ_WG_SIZE: usize = 128;
 const READ_QUADS: usize = 32;
 
-/// Bytes that one workgroup of `read` reads.
+/// Stems of the shaders, and the entries that measure.
+const MULTIPLY: &str = "ceiling_multiply";
+const READ: &str = "ceiling_read";
+
+/// Bytes that one workgroup of `ceiling_read` reads.
 const READ_BYTES: usize = READ_WG_SIZE * READ_QUADS * 16;
 /// Bytes of one buffer of a larger region: any adapter binds as much.
 const PIECE: usize = 64 << 20;
@@ -78,8 +80,8 @@ impl Ceilings {
         let sums = self.gpu.buffer("sums", 4 * invocations, BufferUsages::STORAGE)?;
         let flops = (2 * invocations * MULTIPLY_ROUNDS * MULTIPLY_TURNS * MULTIPLY_SUMS) as f64;
         let mut best = 0.0f64;
-        for entry in ["multiply_fused", "multiply_plain"] {
-            let pipeline = self.pipeline(MULTIPLY, entry)?;
+        for is_fused in [true, false] {
+            let pipeline = self.pipeline(MULTIPLY, &multiply_defines(is_fused), MULTIPLY)?;
             let works = [self.work(&pipeline, &[&params, &sums], workgroups)?];
             best = best.max(flops / self.seconds(|encoder| run(encoder, &works))?);
         }
@@ -91,7 +93,7 @@ impl Ceilings {
     /// # Errors
     /// Whatever the device reports; no memory for the region.
     pub fn read(&self, bytes: usize) -> Result<f64> {
-        let pipeline = self.pipeline(READ, "read_quads")?;
+        let pipeline = self.pipeline(READ, &read_defines(), READ)?;
         let found = self.gpu.buffer("found", 16, BufferUsages::STORAGE)?;
         let (mut works, mut moved) = (Vec::new(), 0);
         while moved + READ_BYTES <= bytes.max(READ_BYTES) {
@@ -196,13 +198,15 @@ impl Ceilings {
     }
 
     fn nothing(&self) -> Result<Work> {
-        let pipeline = self.pipeline(READ, "nothing")?;
+        let pipeline = self.pipeline(READ, &read_defines(), "nothing")?;
         let (params, quads) = (self.words(&[0, 1])?, self.filled(16, BufferUsages::STORAGE)?);
         let found = self.gpu.buffer("found", 16, BufferUsages::STORAGE)?;
         self.work(&pipeline, &[&params, &quads, &found], 1)
     }
 
-    fn pipeline(&self, source: &str, entry: &str) -> Result<ComputePipeline> {
+    fn pipeline(&self, stem: &str, defines: &Defines, entry: &str) -> Result<ComputePipeline> {
+        let source = assemble(&format!("{stem}.wgsl"), defines, None)
+            .map_err(|message| self.gpu.error("compile", message))?;
         self.gpu.scope(&format!("compile {entry}"), || {
             let module = self.gpu.device.create_shader_module(ShaderModuleDescriptor {
                 label: Some(entry),
@@ -288,6 +292,19 @@ impl Ceilings {
     }
 }
 
+fn multiply_defines(is_fused: bool) -> Defines {
+    Defines::from([
+        ("WG_SIZE", MULTIPLY_WG_SIZE as u32),
+        ("ROUNDS", MULTIPLY_ROUNDS as u32),
+        ("TURNS", MULTIPLY_TURNS as u32),
+        ("FUSED", u32::from(is_fused)),
+    ])
+}
+
+fn read_defines() -> Defines {
+    Defines::from([("WG_SIZE", READ_WG_SIZE as u32), ("QUADS", READ_QUADS as u32)])
+}
+
 /// One dispatch, ready to be recorded.
 struct Work {
     pipeline: ComputePipeline,
@@ -315,41 +332,26 @@ mod tests {
 
     use super::*;
 
-    /// Constants of the shaders, by name.
-    fn constants(source: &str) -> std::collections::BTreeMap<String, u32> {
-        let module = naga::front::wgsl::parse_str(source).expect("it parses");
+    /// The assembled text, once naga has found it valid and to have these entries.
+    fn valid(stem: &str, defines: &Defines, entries: &[&str]) -> String {
+        let source = assemble(&format!("{stem}.wgsl"), defines, None).expect("it assembles");
+        let module = naga::front::wgsl::parse_str(&source).expect("it parses");
         let flags = naga::valid::ValidationFlags::all();
         naga::valid::Validator::new(flags, naga::valid::Capabilities::empty())
             .validate(&module)
             .expect("it is valid");
-        let value = |constant: &naga::Constant| match module.global_expressions[constant.init] {
-            naga::Expression::Literal(naga::Literal::U32(value)) => value,
-            ref other => panic!("{other:?}"),
-        };
-        let entries: Vec<&str> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
-        assert!(
-            entries == ["multiply_fused", "multiply_plain"] || entries == ["read_quads", "nothing"],
-            "{entries:?}"
-        );
-        let named = module.constants.iter().filter_map(|(_, c)| Some((c.name.clone()?, value(c))));
-        named.collect()
+        let found: Vec<&str> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(found, entries);
+        source
     }
 
     #[test]
-    fn shaders_are_valid_and_their_constants_are_the_host_s() {
-        let multiply = constants(MULTIPLY);
-        assert_eq!(multiply["WG_SIZE"] as usize, MULTIPLY_WG_SIZE);
-        assert_eq!(multiply["ROUNDS"] as usize, MULTIPLY_ROUNDS);
-        // One line is one operation on four of the sums, in one of two entries.
-        for operation in ["fma(", " * factor + term;"] {
-            assert_eq!(
-                MULTIPLY.matches(operation).count(),
-                MULTIPLY_TURNS * MULTIPLY_SUMS / 4,
-                "{operation}"
-            );
+    fn shaders_are_valid_and_do_the_operations_that_are_counted() {
+        for (is_fused, operation) in [(true, "fma("), (false, " * factor + term;")] {
+            let source = valid(MULTIPLY, &multiply_defines(is_fused), &[MULTIPLY]);
+            // One line is one operation on four of the sums.
+            assert_eq!(source.matches(operation).count(), MULTIPLY_TURNS * MULTIPLY_SUMS / 4, "{operation}");
         }
-        let read = constants(READ);
-        assert_eq!(read["WG_SIZE"] as usize, READ_WG_SIZE);
-        assert_eq!(read["QUADS"] as usize, READ_QUADS);
+        valid(READ, &read_defines(), &[READ, "nothing"]);
     }
 }

@@ -18,7 +18,9 @@ use std::fmt::Write;
 pub(crate) type Defines = BTreeMap<&'static str, u32>;
 
 /// Every file under `shaders/`, by its path there.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 14] = [
+    ("ceiling_multiply.wgsl", include_str!("../../../shaders/ceiling_multiply.wgsl")),
+    ("ceiling_read.wgsl", include_str!("../../../shaders/ceiling_read.wgsl")),
     ("featurize.wgsl", include_str!("../../../shaders/featurize.wgsl")),
     ("gemm.wgsl", include_str!("../../../shaders/gemm.wgsl")),
     ("layer_norm.wgsl", include_str!("../../../shaders/layer_norm.wgsl")),

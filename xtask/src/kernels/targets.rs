@@ -19,6 +19,8 @@ pub(crate) const UNITS: &[Unit] = &[
     Unit { name: "gemm_f16", source: "gemm.cu", define: Some("MASKRANK_UNIT_f16") },
     Unit { name: "layer_norm", source: "layer_norm.cu", define: None },
     Unit { name: "head", source: "head.cu", define: None },
+    Unit { name: "ceiling_multiply", source: "ceiling_multiply.cu", define: None },
+    Unit { name: "ceiling_read", source: "ceiling_read.cu", define: None },
 ];
 
 /// Which compiler makes a target.

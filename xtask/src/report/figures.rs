@@ -117,15 +117,18 @@ pub(super) fn roofline(runs: &[Run]) -> Chart {
     let reach: Vec<f64> = series.iter().flat_map(|s| s.points.iter().map(|p| p.0)).collect();
     let (low, high) =
         (reach.iter().copied().fold(f64::INFINITY, f64::min), reach.iter().copied().fold(0.0, f64::max));
-    for precision in ["f32", "bf16"] {
-        if let (Some((rate, bandwidth)), true) = (limits(runs, precision), low < high) {
+    let all = ["f32", "tf32", "bf16", "f16"];
+    let cpu = [("cpu", "f32"), ("cpu", "bf16")];
+    for (backend, precision) in cpu.into_iter().chain(all.map(|precision| ("cuda", precision))) {
+        if let (Some((rate, bandwidth)), true) = (limits(runs, backend, precision), low < high) {
             let knee = rate / bandwidth;
             let mut points = vec![(low, (low * bandwidth).min(rate) / 1e12)];
             if (low..high).contains(&knee) {
                 points.push((knee, rate / 1e12));
             }
             points.push((high, (high * bandwidth).min(rate) / 1e12));
-            let name = format!("limit of the CPU, {precision}");
+            let device = if backend == "cpu" { "CPU" } else { "GPU" };
+            let name = format!("limit of the {device}, {precision}");
             series.push(Series { name, points, is_line: true, is_limit: true, ..Series::default() });
         }
     }
@@ -141,10 +144,10 @@ pub(super) fn roofline(runs: &[Run]) -> Chart {
 }
 
 /// Multiply rate and read bandwidth of a precision's weights, the best that any of the runs saw.
-fn limits(runs: &[Run], precision: &str) -> Option<(f64, f64)> {
+fn limits(runs: &[Run], backend: &str, precision: &str) -> Option<(f64, f64)> {
     let threads = runs.iter().map(|run| run.threads).max().unwrap_or(1);
     // The region is as large as the weights that calls read.
-    let row = scores(runs, precision).find(|row| row.backend == "cpu" && row.gb_per_s.is_some())?;
+    let row = scores(runs, precision).find(|row| row.backend == backend && row.gb_per_s.is_some())?;
     let megabytes = row.gb_per_s? * 1e3 * row.median_us * 1e-6;
     let best = |fits: &dyn Fn(&str) -> bool| {
         let all = runs.iter().flat_map(|run| &run.limits);

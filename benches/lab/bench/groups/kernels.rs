@@ -94,13 +94,20 @@ mod device {
             for kernel in timing.kernels(candidates, SAMPLES).map_err(text)? {
                 let id = format!("{}/{}/n{candidates}_b{}", kernel.entry, target.name(), kernel.blocks);
                 let row = row(session, &id, &device, &kernel.seconds);
-                session.push(quality.fill(row.rated(candidates, kernel.flops, kernel.bytes)))?;
+                let mut row = row.rated(candidates, kernel.flops, kernel.bytes);
+                // A step of several launches has no FLOPs of its own.
+                if kernel.flops > 0.0 {
+                    session.share_of_gpu(&mut row, target.precision, (kernel.flops, kernel.bytes));
+                }
+                session.push(quality.fill(row))?;
             }
             // From starting the graph to its end, features resident: at one candidate mostly what starting costs.
             let seconds = timing.graph(candidates, SAMPLES).map_err(text)?;
             let row = row(session, &format!("graph/{}/n{candidates}", target.name()), &device, &seconds);
-            let bytes = session.cost.weights * target.weight_bytes();
-            let row = row.rated(candidates, session.cost.flops * candidates as f64, bytes as f64);
+            let bytes = (session.cost.weights * target.weight_bytes()) as f64;
+            let flops = session.cost.flops * candidates as f64;
+            let mut row = row.rated(candidates, flops, bytes);
+            session.share_of_gpu(&mut row, target.precision, (flops, bytes));
             session.push(quality.fill(row))?;
         }
         Ok(())

@@ -16,6 +16,8 @@ use crate::bench::target::{self, Setup};
 use crate::bench::{Session, Target};
 
 const SIZES: [usize; 4] = [1, 32, 256, CANDIDATES];
+/// Candidates that fill a GPU: its share of the peak is judged there. The inputs are given several times, as requests.
+const WIDE: usize = 8192;
 /// Candidates of the requests of a ragged batch: 1,500 in all, none a multiple of a tile.
 const RAGGED: [usize; 12] = [1, 7, 33, 61, 90, 101, 127, 150, 173, 211, 247, 299];
 
@@ -37,12 +39,12 @@ fn variants(session: &Session, target: &Target) -> Vec<Variant> {
         },
         threads,
         candidates,
-        requests: vec![candidates],
+        requests: in_requests(candidates),
         split: Split::default(),
     };
     let is_slow = is_slow(session, target);
-    let sizes = SIZES.into_iter().filter(|&n| !(is_slow && n > 32));
-    let mut variants: Vec<Variant> = sizes.map(|n| plain(n, threads)).collect();
+    let mut variants: Vec<Variant> =
+        sizes(target.backend, is_slow).into_iter().map(|n| plain(n, threads)).collect();
     // A quick run looks closely at one precision of a backend; f16 is computed as f32 on most processors.
     let is_plain = match session.arguments.quick {
         true => !is_quickest(session, target),
@@ -68,6 +70,21 @@ fn variants(session: &Session, target: &Target) -> Vec<Variant> {
         ..plain(CANDIDATES, threads)
     });
     variants
+}
+
+/// Sizes of a backend's rows: a few that show that it is right where a call takes seconds.
+fn sizes(backend: Backend, is_slow: bool) -> Vec<usize> {
+    let mut sizes: Vec<usize> = SIZES.into_iter().filter(|&n| !(is_slow && n > 32)).collect();
+    if backend != Backend::Cpu && !is_slow {
+        sizes.push(WIDE);
+    }
+    sizes
+}
+
+/// Candidates as requests of the inputs that there are, all of them but for the last.
+fn in_requests(candidates: usize) -> Vec<usize> {
+    let whole = std::iter::repeat_n(CANDIDATES, candidates / CANDIDATES);
+    whole.chain([candidates % CANDIDATES]).filter(|&n| n > 0).collect()
 }
 
 pub(super) fn plan(session: &Session, targets: &[Target]) -> Vec<Planned> {
@@ -138,8 +155,9 @@ pub(crate) fn checked(
     split: &Split,
 ) -> Result<(Scorer, Quality), String> {
     let name = target.name();
+    let most = sizes(target.backend, is_slow(session, target)).into_iter().max().unwrap_or_default();
     let make = |split: &Split| {
-        let setup = Setup { split: split.clone(), ..Setup::of(CANDIDATES) };
+        let setup = Setup { split: split.clone(), ..Setup::of(most.max(CANDIDATES)) };
         target.scorer(&session.case.model, &setup).map_err(|error| format!("{name}: {error}"))
     };
     if *split == Split::default() || !session.qualities.contains_key(&target.key()) {
@@ -211,6 +229,9 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
         .requests
         .iter()
         .map(|&candidates| {
+            if start + candidates > CANDIDATES {
+                start = 0;
+            }
             let request = inputs.request(start, candidates, &variant.split);
             start += candidates;
             request
@@ -239,7 +260,29 @@ fn row(session: &mut Session, target: &Target, variant: &Variant, scorer: &Score
             session.share(&mut row, &work);
         }
         Backend::Wgpu => session.share_of_adapter(&mut row, flops, bytes, bytes),
+        Backend::Cuda => session.share_of_gpu(&mut row, target.precision, (flops, bytes as f64)),
         _ => {}
     }
     Ok(row)
+}
+
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a bench without a harness runs no tests; tests/bench_refuses.rs runs these"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_is_no_program_is_filled() {
+        assert_eq!(sizes(Backend::Wgpu, false), [1, 32, 256, 1500, 8192]);
+        assert_eq!(sizes(Backend::Cuda, false), [1, 32, 256, 1500, 8192]);
+        assert_eq!(sizes(Backend::Wgpu, true), [1, 32]);
+        assert_eq!(sizes(Backend::Cpu, false), [1, 32, 256, 1500]);
+        assert_eq!(in_requests(WIDE), [1500, 1500, 1500, 1500, 1500, 692]);
+        assert_eq!(in_requests(CANDIDATES), [1500]);
+        assert_eq!(in_requests(1), [1]);
+    }
 }

@@ -14,6 +14,7 @@
 mod adapter;
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod gpu;
 mod memory;
 mod vector;
 
@@ -126,6 +127,8 @@ pub(crate) struct Limits {
     pub(crate) device: Vec<Limit>,
     /// What the GPU that WGSL reaches can do.
     pub(crate) adapter: adapter::Adapter,
+    /// What an NVIDIA GPU can do.
+    pub(crate) gpu: gpu::Gpu,
     /// Seconds that may still be spent on measuring a limit again because a row went beyond it.
     patience: f64,
 }
@@ -164,6 +167,7 @@ impl Limits {
             copy: BTreeMap::new(),
             device: Vec::new(),
             adapter: adapter::Adapter::default(),
+            gpu: gpu::Gpu::default(),
             patience: PATIENCE,
         }
     }
@@ -293,6 +297,7 @@ impl Limits {
         }
         limits.extend(self.device.iter().cloned());
         limits.extend(self.adapter.list());
+        limits.extend(self.gpu.list());
         limits
     }
 }

@@ -5,6 +5,7 @@ use std::arch::x86_64::{
 };
 
 use super::super::isa::Avx2;
+use super::sixteen::sixteen;
 use super::{F32Tile, PANEL, STRIP, Tile};
 
 /// Columns of one pass.
@@ -41,20 +42,20 @@ unsafe fn tile_avx2(tile: &Tile<f32>) {
 unsafe fn rows<const R: usize>(tile: &Tile<f32>, row: usize, column: usize) -> usize {
     let mut sums = [[_mm256_setzero_ps(); 2]; R];
     for line in 0..tile.columns / PANEL {
-        // SAFETY: `line · 16 + k` is below `columns`, `row + R` at most 16, `column + 16` at most 32: inside what
+        // SAFETY: `line · 16 + K` is below `columns`, `row + R` at most 16, `column + 16` at most 32: inside what
         // the caller vouches for.
         unsafe {
             let a = tile.a.add(line * PANEL * PANEL + row * PANEL);
             let b = tile.b.add(line * PANEL * STRIP + column);
-            for k in 0..PANEL {
-                let b0 = _mm256_loadu_ps(b.add(k * STRIP));
-                let b1 = _mm256_loadu_ps(b.add(k * STRIP + 8));
+            sixteen!(K, {
+                let b0 = _mm256_loadu_ps(b.add(K * STRIP));
+                let b1 = _mm256_loadu_ps(b.add(K * STRIP + 8));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_set1_ps(*a.add(r * PANEL + k));
+                    let a = _mm256_set1_ps(*a.add(r * PANEL + K));
                     sums[0] = _mm256_fmadd_ps(a, b0, sums[0]);
                     sums[1] = _mm256_fmadd_ps(a, b1, sums[1]);
                 }
-            }
+            });
         }
     }
     for (r, sums) in sums.iter().enumerate() {

@@ -10,6 +10,7 @@ use std::arch::x86_64::{
 
 use super::super::isa::{Avx512, Avx512Bf16};
 use super::rows512::{self, NEAR, tile_by_rows};
+use super::sixteen::sixteen;
 use super::{F32Tile, PANEL, STRIP, Tile, fetch};
 
 impl F32Tile for Avx512 {
@@ -41,21 +42,39 @@ tile_by_rows!("avx512f", f32, PANEL, step);
 #[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn step<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
-    for k in 0..PANEL {
-        if N {
-            let near = b.wrapping_add(k * STRIP).cast::<u8>().wrapping_add(NEAR);
-            fetch(near);
-            fetch(near.wrapping_add(64));
-        }
-        // SAFETY: the caller's promise.
-        unsafe {
-            let b0 = _mm512_loadu_ps(b.add(k * STRIP));
-            let b1 = _mm512_loadu_ps(b.add(k * STRIP + 16));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm512_set1_ps(*a.add(r * PANEL + k));
-                sums[0] = _mm512_fmadd_ps(a, b0, sums[0]);
-                sums[1] = _mm512_fmadd_ps(a, b1, sums[1]);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if N && R <= rows512::FEW {
+            // Gathered lines are in L1: nothing to foresee, and four candidates are 3 % faster in a loop.
+            for k in 0..PANEL {
+                multiply::<R, N>(a.add(k), b.add(k * STRIP), sums);
             }
+        } else {
+            sixteen!(K, { multiply::<R, N>(a.add(K), b.add(K * STRIP), sums) });
+        }
+    }
+}
+
+/// One column of K.
+///
+/// # Safety
+/// `a` is readable for the first value of R lines of 16, `b` for a row of 32.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn multiply<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
+    if N {
+        let near = b.cast::<u8>().wrapping_add(NEAR);
+        fetch(near);
+        fetch(near.wrapping_add(64));
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        let b0 = _mm512_loadu_ps(b);
+        let b1 = _mm512_loadu_ps(b.add(16));
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let a = _mm512_set1_ps(*a.add(r * PANEL));
+            sums[0] = _mm512_fmadd_ps(a, b0, sums[0]);
+            sums[1] = _mm512_fmadd_ps(a, b1, sums[1]);
         }
     }
 }

@@ -13,11 +13,11 @@ use half::bf16;
 
 use super::super::isa::Avx512Bf16;
 use super::rows512::{self, NEAR, tile_by_rows};
+use super::sixteen::sixteen;
 use super::{Kernel, STRIP, Tile, fetch};
 
-/// K columns of a line, 32; pairs of them, 16.
+/// K columns of a line, 16 pairs.
 const LINE: usize = 32;
-const PAIRS: usize = LINE / 2;
 
 /// Dot products of bf16 pairs.
 #[derive(Clone, Copy, Debug)]
@@ -68,22 +68,22 @@ tile_by_rows!("avx512f,avx512bf16", bf16, LINE, step);
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn step<const R: usize, const N: bool>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
-    for pair in 0..PAIRS {
+    sixteen!(PAIR, {
         if N {
-            let near = b.wrapping_add(pair * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
+            let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
             fetch(near);
             fetch(near.wrapping_add(64));
         }
         // SAFETY: the caller's promise.
         unsafe {
-            let b0: __m512bh = transmute(_mm512_loadu_si512(b.add(pair * LINE).cast()));
-            let b1: __m512bh = transmute(_mm512_loadu_si512(b.add(LINE * 16 + pair * LINE).cast()));
+            let b0: __m512bh = transmute(_mm512_loadu_si512(b.add(PAIR * LINE).cast()));
+            let b1: __m512bh = transmute(_mm512_loadu_si512(b.add(LINE * 16 + PAIR * LINE).cast()));
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = a.add(r * LINE + pair * 2).cast::<i32>().read_unaligned();
+                let a = a.add(r * LINE + PAIR * 2).cast::<i32>().read_unaligned();
                 let a: __m512bh = transmute(_mm512_set1_epi32(a));
                 sums[0] = _mm512_dpbf16_ps(sums[0], a, b0);
                 sums[1] = _mm512_dpbf16_ps(sums[1], a, b1);
             }
         }
-    }
+    });
 }

@@ -24,6 +24,8 @@ mod avx512_bf16;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod rows512;
+#[cfg(target_arch = "x86_64")]
+mod sixteen;
 
 use std::marker::PhantomData;
 

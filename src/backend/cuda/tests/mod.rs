@@ -5,6 +5,7 @@
 //! kernels, memory, parameters, graphs, and the kernels' own code.
 
 mod allocations;
+mod ceilings;
 mod device_buffers;
 mod entries;
 #[cfg(feature = "cli")]

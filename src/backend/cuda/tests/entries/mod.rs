@@ -3,6 +3,7 @@
 //! The list of what is tested is the manifest's: an entry that no family here knows fails the test of its unit, and
 //! a unit without a test fails `every_unit_has_a_test`.
 
+mod ceilings;
 mod featurize;
 mod gemm;
 mod head;
@@ -265,7 +266,8 @@ pub(super) fn close(what: &str, found: &[f64], expected: &[f64], bound: impl Fn(
 
 #[test]
 fn every_unit_has_a_test() {
-    let tested = ["featurize", "gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16", "layer_norm", "head"];
+    let products = ["gemm_f32", "gemm_tf32", "gemm_bf16", "gemm_f16", "ceiling_multiply"];
+    let tested = [&products[..], &["featurize", "layer_norm", "head", "ceiling_read"]].concat();
     for target in &artifacts::manifest().expect("the manifest parses").targets {
         for module in &target.modules {
             assert!(tested.contains(&module.unit.as_str()), "no test runs {}", module.unit);
