@@ -209,12 +209,15 @@ fn requests(criterion: &mut Criterion, rows: &mut Rows) {
     let mut viewer = 0;
     let shape = format!("u{USERS}_p{POSTS}");
     let mut stages: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    let mut partial = 0;
     let arguments = rows.1.clone();
     let (warm_up, began) = (arguments.effort().0, Instant::now());
     let seconds = time(criterion, &arguments, &format!("for_you/cpu/f32/{shape}"), || {
         viewer = (viewer + 7_919) % viewers.len();
         let served = runtime.block_on(product.serve(viewers[viewer], RequestFacts::default()));
-        let (_, report) = black_box(served).expect("served");
+        let (response, report) = black_box(served).expect("served");
+        assert!(!response.is_fallback, "viewer {}: what was not ranked is not timed", viewers[viewer]);
+        partial += usize::from(!response.missing.is_empty());
         if began.elapsed() < warm_up {
             return;
         }
@@ -224,7 +227,8 @@ fn requests(criterion: &mut Criterion, rows: &mut Rows) {
         }
         own.into_iter().for_each(|(name, seconds)| stages.entry(name).or_default().push(seconds));
     });
-    rows.push("for_you", &shape, "score", &seconds, "a whole request; the model answers at once");
+    let note = format!("a whole request; the model answers at once; {partial} answers lacked a component");
+    rows.push("for_you", &shape, "score", &seconds, &note);
     for (name, seconds) in stages {
         let note = "the sum over the stage's components, which run side by side: stages add up to more than a request";
         rows.push(&format!("for_you_{name}"), &shape, "stage", &seconds, note);

@@ -56,8 +56,10 @@ fn write(stores: &Stores, number: u64) -> bool {
         0 => stores.posts.insert(post(number)).expect("commits"),
         1 => {
             let (kind, at) = (EngagementKind::Favorite, NOW);
-            let event = Engagement { user: viewer, post: PostId(number), author: UserId(1), kind, at };
-            stores.engagements.record(&[event]).expect("commits");
+            let (post, author) = (PostId(number), UserId(1));
+            let event =
+                |step| Engagement { user: UserId(1 + (number + step) % USERS), post, author, kind, at };
+            stores.engagements.record(&[0, 1, 2].map(event)).expect("commits");
         }
         2 => {
             let (kind, about) = (FeedbackKind::Post, UserId(number));
@@ -89,7 +91,7 @@ fn is_there(stores: &Stores, number: u64) -> bool {
     let viewer = UserId(1 + number % USERS);
     match number % 6 {
         0 => stores.posts.get(post(number).id).is_some_and(|(found, _)| *found == post(number)),
-        1 => stores.engagements.of_post(PostId(number), 2).len() == 1,
+        1 => stores.engagements.of_post(PostId(number), 4).len() == 3,
         2 => stores.feedback.feedback(viewer, Millis(0)).iter().any(|entry| entry.about == UserId(number)),
         3 => stores.graph.has(Relation::Block, viewer, UserId(1_000 + number)),
         4 => {
@@ -154,6 +156,11 @@ fn kill_and_look(test: &str, rounds: u64) {
         assert!(heard >= wanted, "round {round}: the child ended by itself after {heard} writes");
         child.wait().expect("the child ended");
         let stores = open(folder.path());
+        // Of several engagements that were recorded together all are there or none, acknowledged or not.
+        for number in (0..(round + 1) * WRITERS * STEPS).filter(|number| number % 6 == 1) {
+            let there = stores.engagements.of_post(PostId(number), 4).len();
+            assert!(matches!(there, 0 | 3), "round {round}: {there} of 3 engagements of write {number}");
+        }
         let lost: Vec<u64> =
             acknowledged.iter().copied().filter(|&number| !is_there(&stores, number)).collect();
         assert!(

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use maskrank_pipeline::config::{
-    CommunitySearchConfig, ListsConfig, PipelineConfig, PopularVideosConfig, SecondDegreeConfig,
+    CommunitySearchConfig, ListsConfig, PipelineConfig, PopularVideosConfig, RecommendedAuthorsConfig,
+    SecondDegreeConfig,
 };
 use maskrank_pipeline::domain::stores::{Relation, Stores};
 use maskrank_pipeline::domain::{
@@ -270,10 +271,10 @@ async fn list_posts_and_popular_videos_equal_a_look_at_every_post() {
     let world = world();
     let fetch = PipelineConfig::default().fetch;
     let light_ranker = || fetch.in_network.light_ranker.clone();
-    let lists = ListPosts {
+    let lists = |posts_per_list| ListPosts {
         lists: Arc::clone(&world.stores.lists),
         posts: Arc::clone(&world.stores.posts),
-        config: ListsConfig::default(),
+        config: ListsConfig { posts_per_list, ..ListsConfig::default() },
         light_ranker: light_ranker(),
     };
     let videos = PopularVideos {
@@ -297,7 +298,8 @@ async fn list_posts_and_popular_videos_equal_a_look_at_every_post() {
     }
     let horizon = |hours: i64| world.now().0 - hours * 3_600_000;
     let (mut from_lists, mut found_videos) = (0, 0);
-    for viewer in viewers() {
+    // The limit is each list's own: with several lists it bites more than once.
+    for (viewer, most) in (1..=USERS).map(UserId).flat_map(|viewer| [(viewer, 20), (viewer, 2)]) {
         let query = world.query(viewer);
         let mut expected = Vec::new();
         for list in query.facts.lists.get().expect("was set").iter() {
@@ -309,16 +311,19 @@ async fn list_posts_and_popular_videos_equal_a_look_at_every_post() {
                     && post.repost_of.is_none()
                     && post.created_at.0 >= horizon(24)
             });
-            for post in of_list.take(20) {
+            for post in of_list.take(most) {
                 if !expected.contains(&post.id) {
                     expected.push(post.id);
                 }
             }
         }
-        let got: Vec<PostId> = world.fetch(&lists, &query, 1.0).await.iter().map(|c| c.post_id).collect();
-        assert_eq!(got, expected, "viewer {viewer}");
+        let got = world.fetch(&lists(most), &query, 1.0).await;
+        let got: Vec<PostId> = got.iter().map(|candidate| candidate.post_id).collect();
+        assert_eq!(got, expected, "viewer {viewer}, {most} of a list");
         from_lists += got.len();
-
+        if viewer.0 % 23 != 1 || most != 20 {
+            continue;
+        }
         let languages = &query.facts.settings.get().expect("was set").languages;
         let suits = |id: &PostId| {
             let post = &world.raw.posts[id];
@@ -340,4 +345,101 @@ async fn list_posts_and_popular_videos_equal_a_look_at_every_post() {
         found_videos += got.len();
     }
     assert!(from_lists > 20 && found_videos > 100, "{from_lists} and {found_videos}");
+}
+
+#[tokio::test]
+async fn posts_of_recommended_accounts_equal_a_look_at_every_post() {
+    let world = world();
+    let fetch = PipelineConfig::default().fetch;
+    let config = fetch.recommended_authors.clone();
+    let source = RecommendedAuthors {
+        stores: world.stores.clone(),
+        config: config.clone(),
+        light_ranker: fetch.in_network.light_ranker.clone(),
+    };
+    let (mut found, mut cut) = (0, 0);
+    for viewer in viewers() {
+        let query = world.query(viewer);
+        let accounts = recommend_accounts(&world.stores, &config.accounts, &query, config.max_accounts);
+        assert!(accounts.iter().all(|account| !query.avoids(account.user) && !query.follows(account.user)));
+        let horizon = world.now().0 - config.max_age_ms as i64;
+        let mut expected = BTreeSet::new();
+        for account in accounts {
+            let of_account = world.posts().into_iter().filter(|post| {
+                post.author == account.user
+                    && post.in_reply_to.is_none()
+                    && post.repost_of.is_none()
+                    && post.created_at.0 >= horizon
+            });
+            let all = of_account.clone().count();
+            cut += all.saturating_sub(config.posts_per_account);
+            expected.extend(of_account.take(config.posts_per_account).map(|post| post.id));
+        }
+        let all = RecommendedAuthors {
+            stores: source.stores.clone(),
+            config: RecommendedAuthorsConfig { max_results: usize::MAX, ..config.clone() },
+            light_ranker: source.light_ranker.clone(),
+        };
+        let got = world.fetch(&all, &query, 1.0).await;
+        let ids: BTreeSet<PostId> = got.iter().map(|candidate| candidate.post_id).collect();
+        assert_eq!((ids.len(), &ids), (got.len(), &expected), "viewer {viewer}");
+        assert!(got.windows(2).all(|pair| pair[0].light_score >= pair[1].light_score));
+        // The limit takes the first of these.
+        let limited = world.fetch(&source, &query, 0.5).await;
+        let first = |candidates: &[Candidate], count: usize| {
+            candidates.iter().take(count).map(|candidate| candidate.post_id).collect::<Vec<_>>()
+        };
+        let limit = config.max_results / 2;
+        assert_eq!(first(&limited, usize::MAX), first(&got, limit), "viewer {viewer}");
+        found += got.len();
+    }
+    assert!(found > 100 && cut > 20, "{found} found, {cut} cut");
+}
+
+#[tokio::test]
+async fn sources_beyond_the_network_give_nothing_that_was_seen() {
+    let world = world();
+    let fetch = PipelineConfig::default().fetch;
+    let (stores, light_ranker) = (&world.stores, &fetch.in_network.light_ranker);
+    let second_degree = SecondDegree {
+        engagements: Arc::clone(&stores.engagements),
+        posts: Arc::clone(&stores.posts),
+        config: fetch.second_degree.clone(),
+        light_ranker: light_ranker.clone(),
+    };
+    let similar = Similar {
+        index: Arc::clone(&stores.retrieval),
+        embeddings: Arc::clone(&stores.embeddings),
+        engagements: Arc::clone(&stores.engagements),
+        posts: Arc::clone(&stores.posts),
+        config: fetch.similar.clone(),
+        light_ranker: light_ranker.clone(),
+    };
+    let accounts = RecommendedAuthors {
+        stores: stores.clone(),
+        config: fetch.recommended_authors.clone(),
+        light_ranker: light_ranker.clone(),
+    };
+    let videos = PopularVideos {
+        index: Arc::clone(&stores.retrieval),
+        posts: Arc::clone(&stores.posts),
+        config: fetch.popular_videos.clone(),
+        light_ranker: light_ranker.clone(),
+    };
+    let sources: [&dyn Source<Query, Candidate>; 4] = [&second_degree, &similar, &accounts, &videos];
+    for source in sources {
+        let mut seen_again = 0;
+        for viewer in viewers() {
+            let mut query = world.query(viewer);
+            let first = world.fetch(source, &query, 1.0).await;
+            let seen: IdSet<PostId> = first.iter().step_by(2).map(|candidate| candidate.post_id).collect();
+            query.facts.impressions = seen.clone().into();
+            let then = world.fetch(source, &query, 1.0).await;
+            let again = then.iter().filter(|candidate| seen.contains(candidate.post_id)).count();
+            assert_eq!(again, 0, "{}, viewer {viewer}", source.name());
+            // What was not seen is still there, unless what was seen made room for others before it.
+            seen_again += then.len();
+        }
+        assert!(seen_again > 50, "{} gives {seen_again} posts", source.name());
+    }
 }

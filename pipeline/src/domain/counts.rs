@@ -4,6 +4,8 @@
 //! sum as of the start of the day of the newest event, `Σ 2^((tᵢ − day) / half-life)`: an event then adds a weight that
 //! does not depend on the row, rows of one day share their factors when they are read, and time passing touches nothing.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
@@ -43,6 +45,19 @@ fn halvings(passed_ms: i64) -> [f32; HALF_LIVES_MS.len()] {
     HALF_LIVES_MS.map(|half_life| (-(passed_ms as f64) / half_life as f64).exp2() as f32)
 }
 
+/// Whole days for which factors are kept; longer spans are computed when they are met.
+const TABLE_DAYS: u16 = 64;
+
+/// `2^-(passed / half-life)` for each half-life, of spans of 0, 1, 2, … days.
+static WHOLE_DAYS: LazyLock<[[f32; HALF_LIVES_MS.len()]; TABLE_DAYS as usize]> =
+    LazyLock::new(|| std::array::from_fn(|days| halvings(days as i64 * DAY_MS)));
+
+/// The same for a span of whole days.
+fn day_halvings(days: u16) -> [f32; HALF_LIVES_MS.len()] {
+    let known = WHOLE_DAYS.get(usize::from(days)).copied();
+    known.unwrap_or_else(|| halvings(i64::from(days) * DAY_MS))
+}
+
 /// What one event adds to a count.
 #[derive(Clone, Copy, Debug)]
 pub struct EventWeight {
@@ -54,7 +69,22 @@ impl EventWeight {
     /// The weight of an event at a moment.
     pub fn at(at: Millis) -> Self {
         let day = day_of(at);
-        Self { day, weights: halvings(i64::from(day) * DAY_MS - at.0) }
+        let start = i64::from(day) * DAY_MS;
+        Self { day, weights: halvings(start - at.0.clamp(start, start + DAY_MS - 1)) }
+    }
+}
+
+/// Weights of events that come many at a moment: those of the last moment are kept.
+#[derive(Debug, Default)]
+pub struct EventWeights(Option<(Millis, EventWeight)>);
+
+impl EventWeights {
+    /// [`EventWeight::at`].
+    pub fn at(&mut self, at: Millis) -> EventWeight {
+        match self.0 {
+            Some((known, weight)) if known == at => weight,
+            _ => self.0.insert((at, EventWeight::at(at))).1,
+        }
     }
 }
 
@@ -78,10 +108,10 @@ impl Decayed {
         }
         let (mut keep, mut take) = ([1.0; HALF_LIVES_MS.len()], [1.0; HALF_LIVES_MS.len()]);
         if event.day > self.day {
-            keep = halvings(i64::from(event.day - self.day) * DAY_MS);
+            keep = day_halvings(event.day - self.day);
             self.day = event.day;
         } else if event.day < self.day {
-            take = halvings(i64::from(self.day - event.day) * DAY_MS);
+            take = day_halvings(self.day - event.day);
         }
         for (window, sum) in self.sums.iter_mut().enumerate() {
             *sum = *sum * keep[window] + event.weights[window] * take[window];
@@ -116,6 +146,16 @@ impl Decayed {
         self.sums.iter().all(|sum| sum.is_finite() && *sum >= 0.0)
     }
 
+    /// Whether its newest event's day was over at a moment.
+    pub fn is_before(&self, at: Millis) -> bool {
+        self.day < day_of(at)
+    }
+
+    /// Orders counts by the day of their newest event, then by how many events there were.
+    pub fn cmp_by_day(&self, other: &Self) -> std::cmp::Ordering {
+        self.day.cmp(&other.day).then(self.total.cmp(&other.total))
+    }
+
     /// How many events there ever were.
     pub fn total(&self) -> u32 {
         self.total
@@ -140,9 +180,6 @@ pub struct DecayTable {
     factors: Vec<[f32; HALF_LIVES_MS.len()]>,
 }
 
-/// Days back for which factors are kept; older ones are computed when they are met.
-const TABLE_DAYS: u16 = 64;
-
 impl DecayTable {
     /// Factors for a moment.
     pub fn new(now: Millis) -> Self {
@@ -152,9 +189,14 @@ impl DecayTable {
     }
 
     fn of_day(&self, day: u16) -> [f32; HALF_LIVES_MS.len()] {
-        let age = self.today.checked_sub(day).map(usize::from);
-        let known = age.and_then(|age| self.factors.get(age));
-        known.copied().unwrap_or_else(|| halvings(self.now.0 - i64::from(day) * DAY_MS))
+        match self.today.checked_sub(day) {
+            Some(age) => {
+                let known = self.factors.get(usize::from(age)).copied();
+                known.unwrap_or_else(|| halvings(self.now.0 - i64::from(day) * DAY_MS))
+            }
+            // The clock was set back. Such a day counts as if it were just over: finite, and no event as more than one.
+            None => halvings(DAY_MS),
+        }
     }
 }
 
@@ -181,6 +223,31 @@ mod tests {
         }
         assert_eq!(values(&[start; 3], start)[WINDOWS - 1], 3.0);
         assert_eq!(values(&[], start), [0.0; WINDOWS]);
+    }
+
+    #[test]
+    fn moments_that_no_calendar_has_count_as_the_first_or_the_last_day() {
+        let last = (i64::from(u16::MAX) + 1) * DAY_MS - 1;
+        for (at, as_if) in [(i64::MIN, 0), (-1, 0), (last + 1, last), (i64::MAX, last)] {
+            let of = |at| {
+                let mut count = Decayed::default();
+                count.add(&EventWeight::at(Millis(at)));
+                count
+            };
+            assert_eq!(of(at), of(as_if), "at {at}");
+            assert!(of(at).is_sound());
+        }
+    }
+
+    #[test]
+    fn counts_stay_numbers_when_the_clock_goes_back() {
+        let start = 1_700_000_000_000;
+        for back in [1, 3_600_000, DAY_MS, 4 * DAY_MS, 400 * DAY_MS, start, i64::MAX] {
+            let got = values(&[start, start - DAY_MS, start], start.saturating_sub(back));
+            // Within the newest event's day nothing is known but the day: 48 halvings at most.
+            let most = if back < DAY_MS { 3.0 * 48.0_f32.exp2() } else { 3.0 };
+            assert!(got.iter().all(|value| (0.0..=most).contains(value)), "{back} ms back: {got:?}");
+        }
     }
 
     #[test]

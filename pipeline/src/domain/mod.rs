@@ -30,7 +30,9 @@ pub use candidate::{
     AuthorFacts, Candidate, CandidateKind, Conversation, Factor, SocialProof, SourceKind, SuggestKind,
 };
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
-pub use counts::{DecayTable, Decayed, EventWeight, HALF_LIVES_MS, PostCounts, WINDOW_NAMES, WINDOWS};
+pub use counts::{
+    DecayTable, Decayed, EventWeight, EventWeights, HALF_LIVES_MS, PostCounts, WINDOW_NAMES, WINDOWS,
+};
 pub use cursor::{Cursor, PageKind};
 pub use embedding::{DenseEmbedding, SparseEmbedding};
 pub use engagement::{Engagement, EngagementKind, Task};
@@ -47,7 +49,8 @@ pub use query::{
 pub use ranking::best_first;
 pub use scorer_client::{FeatureBatch, ModelInputs, Predictions, RequestColumns, ScorerClient, ScorerError};
 pub use settings::{SensitiveMedia, ViewerSettings, ViewerState};
-pub use tally::{Cut, Row, RowKey, Tally, TallyKind, cuts_of, habit_code, rows_of};
+pub use tally::{Cut, Row, RowKey, Rows, Tally, TallyKind, cuts_of, habit_code};
+pub(crate) use tally::{make_room, rank};
 pub use timeline_kind::TimelineKind;
 pub use traits::{
     Carries, Cell, EventTraits, Form, Habit, PostTraits, country_code, hour_and_weekday, language_code,

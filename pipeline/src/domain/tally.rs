@@ -74,14 +74,72 @@ pub struct Row {
 }
 
 /// Counts of one thing: only those that are not 0, ascending by key.
+///
+/// Keys lie apart from counts: a tally is looked at when it is in no cache, for some keys of hundreds, and all keys fit
+/// into as many lines as a few rows.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(Vec<Row>);
+pub struct Tally {
+    keys: Vec<RowKey>,
+    /// By position in `keys`.
+    counts: Vec<Decayed>,
+}
+
+/// Some rows of a tally that are neighbours.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rows<'a> {
+    keys: &'a [RowKey],
+    counts: &'a [Decayed],
+}
+
+impl<'a> Rows<'a> {
+    /// The rows, ascending by key.
+    pub fn iter(self) -> impl Iterator<Item = Row> + 'a {
+        self.keys.iter().zip(self.counts).map(|(key, count)| Row { key: *key, count: *count })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The rows of one cut and code, one for each kind that occurred.
+    pub fn of(self, cut: Cut, code: u16) -> Self {
+        let first = RowKey::new(cut, code, EngagementKind::ALL[0]);
+        let start = rank(self.keys, first);
+        let keys = &self.keys[start..];
+        let count = keys.iter().take_while(|key| key.0 >> KIND_BITS == first.0 >> KIND_BITS).count();
+        Self { keys: &keys[..count], counts: &self.counts[start..start + count] }
+    }
+}
+
+/// Most keys that are counted rather than searched.
+const COUNTED: usize = 256;
+
+/// How many keys are below one; keys ascend.
+///
+/// Each step of a binary search waits for memory before it knows the next one; counting reads all keys at once.
+pub(crate) fn rank<K: Copy + Ord>(keys: &[K], key: K) -> usize {
+    if keys.len() > COUNTED {
+        return keys.partition_point(|other| *other < key);
+    }
+    keys.iter().map(|other| u32::from(*other < key)).sum::<u32>() as usize
+}
+
+/// Makes room for some items more, and for an eighth beyond them: most things never see another kind.
+pub(crate) fn make_room<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() < more {
+        items.reserve_exact(more + items.len() / 8);
+    }
+}
 
 impl Tally {
     /// A tally of rows, one for each key.
     pub fn from_rows(mut rows: Vec<Row>) -> Self {
         rows.sort_unstable_by_key(|row| row.key);
-        Self(rows)
+        Self {
+            keys: rows.iter().map(|row| row.key).collect(),
+            counts: rows.iter().map(|row| row.count).collect(),
+        }
     }
 
     /// Counts an event under a key.
@@ -91,36 +149,53 @@ impl Tally {
 
     /// Counts an event under some keys, which ascend.
     pub fn add_all(&mut self, keys: &[RowKey], event: &EventWeight) {
-        let rows = &mut self.0;
+        keys.chunks(MAX_CUTS).for_each(|keys| self.add_some(keys, event));
+    }
+
+    /// The same for at most [`MAX_CUTS`] keys.
+    fn add_some(&mut self, keys: &[RowKey], event: &EventWeight) {
+        // Place of each key, and of those that are not there where they belong.
+        let (mut places, mut missing) = ([0; MAX_CUTS], [(0, RowKey(0)); MAX_CUTS]);
+        let (mut found, mut absent) = (0, 0);
         let mut from = 0;
-        let mut missing = 0;
         for key in keys {
-            from += rows[from..].partition_point(|row| row.key < *key);
-            match rows.get_mut(from).filter(|row| row.key == *key) {
-                Some(row) => row.count.add(event),
-                None => missing += 1,
+            // What the first key's look brought near is searched for the others.
+            from = match from {
+                0 => rank(&self.keys, *key),
+                from => from + self.keys[from..].partition_point(|other| other < key),
+            };
+            if self.keys.get(from) == Some(key) {
+                places[found] = from;
+                found += 1;
+            } else {
+                missing[absent] = (from, *key);
+                absent += 1;
             }
         }
-        if missing == 0 {
-            return;
+        for place in &places[..found] {
+            self.counts[*place].add(event);
         }
-        // Most things never see another kind: room for an eighth more is enough.
-        rows.reserve_exact(missing + rows.len() / 8);
+        if absent > 0 {
+            self.insert(&missing[..absent], event);
+        }
+    }
+
+    /// Adds rows of one event each, at their places among those that are there.
+    fn insert(&mut self, rows: &[(usize, RowKey)], event: &EventWeight) {
         let mut first = Decayed::default();
         first.add(event);
+        let mut end = self.keys.len();
+        make_room(&mut self.keys, rows.len());
+        make_room(&mut self.counts, rows.len());
+        self.keys.resize(end + rows.len(), RowKey(0));
+        self.counts.resize(end + rows.len(), first);
         // From the back, so that each row is moved once, to where it stays.
-        let mut old = rows.len();
-        let mut place = old + missing;
-        rows.resize(place, Row { key: RowKey(0), count: first });
-        for key in keys.iter().rev() {
-            while old > 0 && rows[old - 1].key > *key {
-                (old, place) = (old - 1, place - 1);
-                rows[place] = rows[old];
-            }
-            if old == 0 || rows[old - 1].key != *key {
-                place -= 1;
-                rows[place] = Row { key: *key, count: first };
-            }
+        for (before, (place, key)) in rows.iter().enumerate().rev() {
+            self.keys.copy_within(*place..end, place + before + 1);
+            self.counts.copy_within(*place..end, place + before + 1);
+            self.keys[place + before] = *key;
+            self.counts[place + before] = first;
+            end = *place;
         }
     }
 
@@ -143,17 +218,9 @@ impl Tally {
     }
 
     /// All rows, ascending by key.
-    pub fn rows(&self) -> &[Row] {
-        &self.0
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { keys: &self.keys, counts: &self.counts }
     }
-}
-
-/// The rows of one cut and code, one for each kind that occurred.
-pub fn rows_of(rows: &[Row], cut: Cut, code: u16) -> &[Row] {
-    let first = RowKey::new(cut, code, EngagementKind::ALL[0]);
-    let start = rows.partition_point(|row| row.key < first);
-    let count = rows[start..].iter().take_while(|row| row.key.0 >> KIND_BITS == first.0 >> KIND_BITS).count();
-    &rows[start..start + count]
 }
 
 /// A thing that engagements are counted for.
@@ -244,7 +311,7 @@ mod tests {
     proptest! {
         #[test]
         fn events_count_once_under_each_key_wherever_it_falls(
-            events in prop::collection::vec(prop::collection::btree_set(0..40_u32, 0..9), 0..30),
+            events in prop::collection::vec(prop::collection::btree_set(0..600_u32, 0..40), 0..30),
         ) {
             let event = EventWeight::at(Millis(1_700_000_000_000));
             let (mut tally, mut twin) = (Tally::default(), BTreeMap::<RowKey, Decayed>::new());
@@ -253,7 +320,7 @@ mod tests {
                 tally.add_all(&keys, &event);
                 keys.iter().for_each(|key| twin.entry(*key).or_default().add(&event));
                 let expected: Vec<Row> = twin.iter().map(|(key, count)| Row { key: *key, count: *count }).collect();
-                prop_assert_eq!(tally.rows(), expected.as_slice());
+                prop_assert_eq!(tally.rows().iter().collect::<Vec<_>>(), expected);
             }
         }
     }
@@ -296,11 +363,11 @@ mod tests {
             }
         }
         for (cut, code, kind) in keys {
-            let rows = rows_of(tally.rows(), cut, code);
-            assert_eq!(rows.len(), 2);
+            let rows = tally.rows().of(cut, code);
+            assert_eq!(rows.iter().count(), 2);
             assert!(rows.iter().any(|row| row.key.kind() == kind && row.count.total() == 1));
         }
-        assert!(rows_of(tally.rows(), Cut::Form, 0).is_empty());
-        assert!(rows_of(&[], Cut::Any, 0).is_empty());
+        assert!(tally.rows().of(Cut::Form, 0).is_empty());
+        assert!(Rows::default().of(Cut::Any, 0).is_empty());
     }
 }

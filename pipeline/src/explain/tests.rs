@@ -1,9 +1,10 @@
 //! Explanations against the engine's own account of the same request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answered, Fate};
+use super::{Answered, Fate, StepSeen};
 use crate::config::PipelineConfig;
 use crate::domain::stores::{Relation, SocialGraph};
 use crate::domain::{ManualClock, ModelInputs, PostId, RequestFacts, ScorerClient, SourceKind, UserId};
@@ -117,4 +118,39 @@ async fn a_post_that_is_not_there_is_explained_too() {
         panic!("{:?}", muted.outcome)
     };
     assert_eq!((pipeline, stage, component), ("scored_posts", StageKind::Filter, "author_visibility"));
+}
+
+#[tokio::test]
+async fn places_and_ranks_are_those_among_all_candidates_of_a_step() {
+    let world = world(&config());
+    let mut steps = BTreeMap::<_, Vec<StepSeen>>::new();
+    for author in 10..20 {
+        for place in 0..5 {
+            let id = post(author, 10 + 60 * place + author).id;
+            let told = world.product.explain(VIEWER, RequestFacts::default(), id).await;
+            let found = told.sources.iter().find(|source| source.source == "in_network").expect("declared");
+            let Answered::Found { place, of: 50, .. } = found.answer else { panic!("{found:?}") };
+            let at_source = told.steps.iter().find(|step| step.component == "in_network").expect("was seen");
+            assert_eq!(at_source.place, place);
+            for step in told.steps {
+                steps.entry((step.pipeline, step.stage.name(), step.component)).or_default().push(step);
+            }
+        }
+    }
+    let mut by_score = 0;
+    for (step, seen) in steps {
+        let mut places: Vec<usize> = seen.iter().map(|one| one.place).collect();
+        places.sort_unstable();
+        if seen.iter().any(|one| one.of != seen.len()) {
+            continue;
+        }
+        // All that were there were asked about.
+        assert_eq!(places, (0..seen.len()).collect::<Vec<_>>(), "{step:?}");
+        for one in &seen {
+            let better = seen.iter().filter(|other| other.score > one.score).count();
+            assert_eq!(one.rank, better, "{step:?}: {one:?}");
+        }
+        by_score += usize::from(seen.iter().any(|one| one.rank > 0));
+    }
+    assert!(by_score >= 3, "{by_score} steps with scores that differ");
 }

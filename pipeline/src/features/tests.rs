@@ -210,7 +210,11 @@ fn the_families_hold_what_their_names_say() {
         engagement(30, EngagementKind::Favorite),
         engagement(0, EngagementKind::Favorite),
         engagement(0, EngagementKind::Reply),
+        engagement(48 * 60, EngagementKind::Click),
     ];
+    // After two days: what is left of one by the half-life of a day, and of three days.
+    let (of_day, of_three_days) = (0.25_f32, (-2.0_f32 / 3.0).exp2());
+    let likes = 1.0 + (-0.5_f32 / 24.0).exp2();
     stores.record(&events).expect("recorded");
     let registry = Arc::new(Registry::new(families::all(&stores.stores())).expect("fits"));
     let inputs = ModelInputs { continuous: CONTINUOUS_SLOTS, ..ModelInputs::PRODUCTION };
@@ -231,7 +235,12 @@ fn the_families_hold_what_their_names_say() {
         ("viewer_gave.any.favorite.total", 2.0),
         ("viewer_author.any.reply.half_life_50d", 1.0),
         ("post_received.any.repost.total", 0.0),
-        ("shares.post_received.favorite.share_total", 2.0 / 3.0),
+        ("shares.post_received.favorite.share_total", 2.0 / 4.0),
+        ("shares.post_received.click.share_24h", of_day / (likes + 1.0 + of_day)),
+        ("shares.topic_received.click.share_24h", 0.0),
+        ("shares.viewer_author.click.share_total", 1.0 / 4.0),
+        ("shares.community_received.click.trend", of_day / of_three_days),
+        ("shares.author_received.click.trend", of_day / of_three_days),
         ("shares.author_received.reply.trend", 1.0),
     ] {
         let slot = registry.continuous_names().iter().position(|other| other == name).expect(name);

@@ -328,9 +328,7 @@ impl ForYou {
         request: RequestFacts,
     ) -> Result<(TimelineResponse, Report), Failure> {
         let (mixed, report) = self.answer(viewer, request).await?;
-        let mut response = TimelineResponse::of(&mixed.served, &*self.users);
-        response.missing = mixed.response.missing;
-        Ok((response, report))
+        Ok((TimelineResponse::new(&mixed, &*self.users), report))
     }
 
     /// The engine, for its metrics and for draining side effects.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::stores::UserStore;
 use crate::domain::{Candidate, PostId, Query, SourceKind, UserId};
-use crate::engine::{Mixed, Served};
+use crate::engine::Mixed;
 use crate::mixing::Item;
 use crate::timeline::Timeline;
 
@@ -15,6 +15,9 @@ pub struct TimelineResponse {
     pub viewer: UserId,
     /// Its posts, best first.
     pub posts: Vec<ServedPost>,
+    /// Whether it is not what the model ranked: ranking gave nothing, or the model failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_fallback: bool,
     /// Components that failed: with any, the timeline is less than it could be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<&'static str>,
@@ -44,16 +47,14 @@ pub struct ServedPost {
 impl TimelineResponse {
     /// The ranked posts of a page, without what stands between them.
     pub fn new(page: &Mixed<Query, Item, Timeline>, users: &dyn UserStore) -> Self {
-        Self { missing: page.response.missing.clone(), ..Self::of(&page.served, users) }
-    }
-
-    pub(super) fn of(served: &Served<Query, Item>, users: &dyn UserStore) -> Self {
+        let served = &page.served;
         let posts = served
             .selected
             .iter()
             .filter_map(|item| post(&served.query, &item.focal()?.candidate, users).into())
             .collect();
-        Self { viewer: served.query.viewer, posts, missing: Vec::new() }
+        let Timeline { is_fallback, missing, .. } = &page.response;
+        Self { viewer: served.query.viewer, posts, is_fallback: *is_fallback, missing: missing.clone() }
     }
 }
 

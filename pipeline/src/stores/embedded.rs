@@ -2,18 +2,24 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Embedded;
 use super::aggregates::GivenRow;
 use super::journal::Write;
+use super::memory::Recorded;
 use crate::domain::stores::{
     AggregateStore, EmbeddingStore, EngagementGraph, Given, GraphEngagement, PostStore, RealGraph, Relation,
     RetrievalIndex, SocialGraph, StoreError, TallyKey, TieStrength, UserStore,
 };
 use crate::domain::{
     DenseEmbedding, Engagement, EngagementKind, IdSet, Millis, Post, PostCounts, PostId, RealGraphScores,
-    Row, SparseEmbedding, User, UserId, ViewerSettings,
+    Rows, SparseEmbedding, User, UserId, ViewerSettings,
 };
+
+/// How far ahead of the clock the moment of an engagement may be: a clock that was set back a little. One far ahead would
+/// stand above all others of its post and fill the graph until then.
+const MAX_AHEAD: Duration = Duration::from_secs(3_600);
 
 impl Embedded {
     fn ids(&self, slots: Option<Vec<u32>>) -> IdSet<UserId> {
@@ -152,16 +158,22 @@ impl EngagementGraph for Embedded {
         if engagements.is_empty() {
             return Ok(());
         }
-        let with_traits = |engagement: &Engagement| (*engagement, self.memory.traits(engagement));
-        self.journal.commit(Write::Engagements(engagements.iter().map(with_traits).collect())).map(drop)
+        let latest = self.memory.clock.now() + MAX_AHEAD;
+        let with_traits = |engagement: &Engagement| {
+            let traits = self.memory.traits_of_new(engagement, latest)?;
+            Ok(Recorded { engagement: *engagement, traits, is_counted: true })
+        };
+        let refused = |problem| StoreError::Refused { store: "engagements", operation: "record", problem };
+        let all: Result<Vec<_>, String> = engagements.iter().map(with_traits).collect();
+        self.journal.commit(Write::Engagements(all.map_err(refused)?)).map(drop)
     }
 }
 
 impl AggregateStore for Embedded {
-    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, &[Row])) {
+    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, Rows<'_>)) {
         let aggregates = &self.memory.aggregates;
         for (position, key) in keys.iter().enumerate() {
-            let look = |rows: &[Row]| visit(position, rows);
+            let look = |rows: Rows<'_>| visit(position, rows);
             match *key {
                 TallyKey::Person(user) => {
                     if let Some(slot) = self.memory.index.slot(user) {

@@ -60,14 +60,21 @@ fn push(edges: &mut Vec<Edge>, edge: Edge) {
     edges.insert(place, edge);
 }
 
+/// What every new edge changes: apart from what every reader reads.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Counters {
+    /// The newest moment of an edge.
+    newest: AtomicI64,
+    edges: AtomicUsize,
+}
+
 /// The edges of a stretch of time.
 #[derive(Debug)]
 struct Segment {
     /// The first moment that belongs here. The last one is before the next segment's first, and within three hours.
     start: i64,
-    /// The newest moment of an edge.
-    newest: AtomicI64,
-    edges: AtomicUsize,
+    counters: Counters,
     by_user: ShardedSlots<Vec<Edge>>,
     by_post: ShardedMap<u64, Vec<Edge>>,
 }
@@ -76,8 +83,7 @@ impl Segment {
     fn new(start: i64) -> Arc<Self> {
         Arc::new(Self {
             start,
-            newest: AtomicI64::new(start),
-            edges: AtomicUsize::new(0),
+            counters: Counters { newest: AtomicI64::new(start), edges: AtomicUsize::new(0) },
             by_user: ShardedSlots::default(),
             by_post: ShardedMap::default(),
         })
@@ -86,12 +92,12 @@ impl Segment {
     fn add(&self, Engagement { user, post, kind, at, .. }: Engagement, slot: u32) {
         self.by_user.update(slot, |edges| push(edges, Edge::new(post.0, kind, at)));
         self.by_post.update(post.0, |edges| push(edges, Edge::new(user.0, kind, at)));
-        self.newest.fetch_max(at.0, Ordering::Relaxed);
-        self.edges.fetch_add(1, Ordering::Relaxed);
+        self.counters.newest.fetch_max(at.0, Ordering::Relaxed);
+        self.counters.edges.fetch_add(1, Ordering::Relaxed);
     }
 
     fn len(&self) -> usize {
-        self.edges.load(Ordering::Relaxed)
+        self.counters.edges.load(Ordering::Relaxed)
     }
 }
 
@@ -127,7 +133,7 @@ impl Engagements {
     /// Changes how many edges there may be, and drops what is beyond.
     pub(super) fn set_max_edges(&mut self, max_edges: usize) {
         self.max_edges = max_edges;
-        self.make_room(0);
+        self.make_room(&mut self.list(), 0);
     }
 
     /// Number of edges that are kept, those that no reader is shown any more among them.
@@ -144,21 +150,29 @@ impl Engagements {
         Arc::clone(&read(&self.segments))
     }
 
-    /// Records an engagement of the user at `slot`, when it happened after `since`.
-    pub(super) fn record(&self, engagement: &Engagement, slot: u32, since: Millis) {
-        let at = engagement.at.0.max(0);
-        if engagement.at < since || at < self.floor.load(Ordering::Relaxed) {
-            return;
-        }
-        let segment = self.segment(at, since);
-        if self.make_room(1) && at >= self.floor.load(Ordering::Relaxed) {
-            segment.add(*engagement, slot);
+    /// Records engagements, each with its user's slot, that happened after `since`.
+    pub(super) fn record(&self, all: impl IntoIterator<Item = (Engagement, u32)>, since: Millis) {
+        let mut segments = self.list();
+        for (engagement, slot) in all {
+            let at = engagement.at.0.max(0);
+            if engagement.at < since || at < self.floor.load(Ordering::Relaxed) {
+                continue;
+            }
+            let segment = self.segment(&mut segments, at, since);
+            if self.make_room(&mut segments, 1) && at >= self.floor.load(Ordering::Relaxed) {
+                segment.add(engagement, slot);
+            }
         }
     }
 
+    /// Changes the list.
+    fn put(&self, list: &mut Arc<[Arc<Segment>]>, segments: impl Into<Arc<[Arc<Segment>]>>) {
+        *list = segments.into();
+        *write(&self.segments) = Arc::clone(list);
+    }
+
     /// The segment of a moment, made when there is none. A new one is the time to drop those that are over.
-    fn segment(&self, at: i64, since: Millis) -> Arc<Segment> {
-        let segments = self.list();
+    fn segment(&self, segments: &mut Arc<[Arc<Segment>]>, at: i64, since: Millis) -> Arc<Segment> {
         let after = segments.partition_point(|segment| segment.start <= at);
         let first = at - at % SEGMENT_MS;
         let mut start = first;
@@ -166,7 +180,7 @@ impl Engagements {
         {
             // The newest one is full: what comes now begins another. Late ones still go where they belong.
             let is_full = segment.len() >= (self.max_edges / SEGMENTS as usize).max(1);
-            let may_rotate = after == segments.len() && at > segment.newest.load(Ordering::Relaxed);
+            let may_rotate = after == segments.len() && at > segment.counters.newest.load(Ordering::Relaxed);
             if !(is_full && may_rotate) {
                 return Arc::clone(segment);
             }
@@ -176,13 +190,12 @@ impl Engagements {
         let mut grown = segments.to_vec();
         drop_over(&mut grown, since);
         grown.insert(grown.partition_point(|segment| segment.start <= at), Arc::clone(&fresh));
-        *write(&self.segments) = grown.into();
+        self.put(segments, grown);
         fresh
     }
 
     /// Drops the oldest segments until there is room for so many edges more; false when there cannot be.
-    fn make_room(&self, more: usize) -> bool {
-        let segments = self.list();
+    fn make_room(&self, segments: &mut Arc<[Arc<Segment>]>, more: usize) -> bool {
         let mut edges: usize = segments.iter().map(|segment| segment.len()).sum();
         let mut gone = 0;
         // The newest one stays: what belongs to the same moments is refused instead.
@@ -192,7 +205,8 @@ impl Engagements {
         }
         if gone > 0 {
             self.floor.fetch_max(segments[gone].start, Ordering::Relaxed);
-            *write(&self.segments) = segments[gone..].into();
+            let left: Arc<[Arc<Segment>]> = segments[gone..].into();
+            self.put(segments, left);
         }
         edges + more <= self.max_edges
     }
@@ -275,7 +289,7 @@ impl Engagements {
 
 /// Drops segments of which every moment is before `since`.
 fn drop_over(segments: &mut Vec<Arc<Segment>>, since: Millis) {
-    segments.retain(|segment| segment.newest.load(Ordering::Relaxed).max(segment.start) >= since.0);
+    segments.retain(|segment| segment.counters.newest.load(Ordering::Relaxed).max(segment.start) >= since.0);
 }
 
 #[cfg(test)]
@@ -297,7 +311,7 @@ mod tests {
         let hour = 3_600_000;
         for step in 0..10 * 24 * 4 {
             let at = NOW + step * hour / 4;
-            graph.record(&event(1, step as u64, 0, at), 1, Millis(at - GRAPH_WINDOW_MS));
+            graph.record([(event(1, step as u64, 0, at), 1)], Millis(at - GRAPH_WINDOW_MS));
             // A day of four an hour, and of the oldest segment what is over.
             assert!(graph.len() <= 24 * 4 + 3 * 4 + 1, "{} edges at step {step}", graph.len());
             assert!(graph.list().len() <= 1 + SEGMENTS as usize);
@@ -309,13 +323,13 @@ mod tests {
     #[test]
     fn one_moment_with_more_than_fits_is_cut_and_the_next_one_is_taken() {
         let graph = Engagements::new(8);
-        (0..100).for_each(|post| graph.record(&event(1, post, 0, NOW), 1, Millis(0)));
+        (0..100).for_each(|post| graph.record([(event(1, post, 0, NOW), 1)], Millis(0)));
         assert_eq!(graph.len(), 8);
-        graph.record(&event(1, 100, 0, NOW + 1), 1, Millis(0));
+        graph.record([(event(1, 100, 0, NOW + 1), 1)], Millis(0));
         let shown = graph.of_user(UserId(1), 1, Millis(0), 100);
         assert_eq!(shown.iter().map(|edge| edge.post.0).collect::<Vec<_>>(), [100]);
         // What would lie before what was dropped stays out.
-        graph.record(&event(1, 101, 0, NOW - 1), 1, Millis(0));
+        graph.record([(event(1, 101, 0, NOW - 1), 1)], Millis(0));
         assert_eq!(graph.len(), 1);
     }
 
@@ -330,7 +344,7 @@ mod tests {
             for (user, post, pause) in steps {
                 at += pause / 20;
                 let since = at - GRAPH_WINDOW_MS;
-                graph.record(&event(user, post, 0, at), user as u32, Millis(since));
+                graph.record([(event(user, post, 0, at), user as u32)], Millis(since));
                 twin.push((at, user, post));
                 prop_assert!(graph.len() <= max_edges);
                 let mut shown: Vec<_> = (0..4).flat_map(|user| graph.of_user(UserId(user), user as u32, Millis(since), usize::MAX))
@@ -355,7 +369,7 @@ mod tests {
             for (order, (user, post, kind, hours)) in events.into_iter().enumerate() {
                 // Distinct moments, so that the order is one order only.
                 let at = Millis(NOW - hours * 3_600_000 - order as i64);
-                graph.record(&event(user, post, kind, at.0), user as u32, since);
+                graph.record([(event(user, post, kind, at.0), user as u32)], since);
                 let kind = EngagementKind::ALL[kind];
                 twin.push(GraphEngagement { user: UserId(user), post: PostId(post), kind, at });
             }

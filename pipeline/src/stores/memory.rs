@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::adjacency::{Adjacency, Csr};
-use super::aggregates::{Aggregates, Slots};
+use super::aggregates::{Aggregates, Counted, Slots};
 use super::embeddings::Embeddings;
 use super::engagements::{DEFAULT_MAX_EDGES, Engagements, GRAPH_WINDOW_MS};
 use super::feedback::FeedbackLog;
@@ -18,8 +18,8 @@ use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{Relation, TieStrength};
 use crate::domain::{
-    Carries, Clock, Engagement, EngagementKind, EventTraits, Millis, PostCounts, PostId, User, UserId,
-    ViewerSettings,
+    Carries, Clock, Engagement, EngagementKind, EventTraits, EventWeights, Habit, Millis, PostCounts, PostId,
+    PostTraits, User, UserId, ViewerSettings, country_code,
 };
 
 /// How much the stores keep.
@@ -34,6 +34,9 @@ pub struct StoreOptions {
     pub impression_retention: Duration,
     /// How long feedback and dismissals are kept. By default 154 days, after which no rule reads them.
     pub feedback_retention: Duration,
+    /// How long it is kept what a person gave in one way to one author, after the last time. By default 300 days, six
+    /// times the longest half-life. Of one person at most 2,304 such rows are kept.
+    pub given_retention: Duration,
     /// Most edges of the 24-hour graph; when it is full the oldest hours go. By default 33,554,432, a gibibyte.
     pub graph_edges: usize,
     /// After how many engagements what they add up to is written into the journal in their place. By default 4,194,304.
@@ -53,6 +56,7 @@ impl Default for StoreOptions {
             history_retention: days(30),
             impression_retention: days(2),
             feedback_retention: days(154),
+            given_retention: days(300),
             graph_edges: DEFAULT_MAX_EDGES,
             fold_after: 1 << 22,
             group_delay: Duration::from_millis(20),
@@ -61,11 +65,31 @@ impl Default for StoreOptions {
     }
 }
 
+/// Engagements that are recorded together: what is computed of them stays in the cache, and in memory that the allocator
+/// keeps.
+const RECORDED_AT_ONCE: usize = 256;
+
 /// An account and what it has set.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) user: Arc<User>,
     pub(super) settings: Arc<ViewerSettings>,
+    /// What engagements are counted by, of both: each engagement asks.
+    habit: Habit,
+    country: u16,
+}
+
+impl Account {
+    pub(super) fn new(user: Arc<User>, settings: Arc<ViewerSettings>) -> Self {
+        let (habit, country) = (Habit::of(settings.state), country_code(&user.country));
+        Self { user, settings, habit, country }
+    }
+
+    /// What an engagement of the account is counted by.
+    pub(super) fn traits(account: Option<&Self>, post: PostTraits, follows: bool) -> EventTraits {
+        let (habit, country) = account.map_or((Habit::Light, 0), |account| (account.habit, account.country));
+        EventTraits { post, follows, habit, country }
+    }
 }
 
 /// One tie of a viewer.
@@ -74,6 +98,16 @@ pub(super) struct Tie {
     /// The other's slot.
     pub(super) to: u32,
     pub(super) strength: TieStrength,
+}
+
+/// An engagement that was recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recorded {
+    pub(super) engagement: Engagement,
+    /// What it is counted by.
+    pub(super) traits: EventTraits,
+    /// Whether it is counted under its post, when the post is there.
+    pub(super) is_counted: bool,
 }
 
 /// Both directions of one relation.
@@ -144,38 +178,75 @@ impl Memory {
 
     /// What an engagement is counted by, as things are now.
     pub(super) fn traits(&self, engagement: &Engagement) -> EventTraits {
-        let post = self.posts.traits(engagement.post).unwrap_or_default();
+        let post = self.posts.traits(engagement.post).map(|(_, traits)| traits).unwrap_or_default();
         let slots = self.index.slot(engagement.user).zip(self.index.slot(engagement.author));
         let follows =
             slots.is_some_and(|(user, author)| self.edges(Relation::Follow).targets.has(user, author));
-        self.accounts.with(&engagement.user.0, |account| {
-            EventTraits::new(post, follows, account.map(|account| (&*account.user, &*account.settings)))
-        })
+        self.accounts.with(&engagement.user.0, |account| Account::traits(account, post, follows))
     }
 
-    /// Records an engagement in graph, counts and embeddings, and under its post when the post `is_counted`.
-    pub(super) fn record(&self, engagement: &Engagement, traits: &EventTraits, is_counted: bool) {
-        let slots = Slots {
-            user: self.index.slot_or_add(engagement.user),
-            author: self.index.slot_or_add(engagement.author),
+    /// The same for an engagement that is new, at most at `latest`.
+    ///
+    /// # Errors
+    /// What is wrong with it: nobody can have done that.
+    pub(super) fn traits_of_new(
+        &self,
+        engagement: &Engagement,
+        latest: Millis,
+    ) -> Result<EventTraits, String> {
+        let Engagement { user, post, author, at, .. } = *engagement;
+        if at.0 < 0 || at > latest {
+            return Err(format!("moment {} is not between 1970 and {}", at.0, latest.0));
+        }
+        let slot = |user| self.index.slot(user).ok_or_else(|| format!("user {user} does not exist"));
+        let (user_slot, author_slot) = (slot(user)?, slot(author)?);
+        let traits = match self.posts.traits(post) {
+            Some((by, _)) if by != author_slot => {
+                return Err(format!("post {post} is not by user {author}"));
+            }
+            found => found.map(|(_, traits)| traits).unwrap_or_default(),
         };
-        self.engagements.record(engagement, slots.user, self.graph_horizon());
-        self.aggregates.record(engagement, slots, traits, self.embeddings.home(slots.author));
-        if is_counted {
-            self.posts.count(engagement.post, engagement.kind);
+        let follows = self.edges(Relation::Follow).targets.has(user_slot, author_slot);
+        Ok(self.accounts.with(&user.0, |account| Account::traits(account, traits, follows)))
+    }
+
+    /// Records engagements in graph, counts and embeddings, and under their posts.
+    pub(super) fn record(&self, all: &[Recorded]) {
+        all.chunks(RECORDED_AT_ONCE).for_each(|some| self.record_some(some));
+    }
+
+    fn record_some(&self, all: &[Recorded]) {
+        let mut weights = EventWeights::default();
+        let mut counted = Vec::with_capacity(all.len());
+        for &Recorded { engagement, traits, .. } in all {
+            let slots = Slots {
+                user: self.index.slot_or_add(engagement.user),
+                author: self.index.slot_or_add(engagement.author),
+            };
+            let community = self.embeddings.home(slots.author);
+            let weight = weights.at(engagement.at);
+            counted.push(Counted { engagement, slots, traits, community, weight });
         }
-        if traits.post.cell.carries() == Carries::Video {
-            self.popular_videos.record(engagement.post, engagement.kind, engagement.at);
-        }
-        if engagement.kind == EngagementKind::Favorite {
-            self.attract(engagement.post, slots.user);
+        let edges = counted.iter().map(|one| (one.engagement, one.slots.user));
+        self.engagements.record(edges, self.graph_horizon());
+        self.aggregates.record(&counted, &self.index);
+        for (recorded, Counted { engagement, slots, traits, .. }) in all.iter().zip(&counted) {
+            if recorded.is_counted {
+                self.posts.count(engagement.post, engagement.kind);
+            }
+            if traits.post.cell.carries() == Carries::Video {
+                self.popular_videos.record(engagement.post, engagement.kind, engagement.at);
+            }
+            if engagement.kind == EngagementKind::Favorite {
+                self.attract(engagement.post, slots.user);
+            }
         }
     }
 
-    /// Records an engagement in the graph alone: the rest of what it changes is there already.
-    pub(super) fn record_edge(&self, engagement: &Engagement) {
-        let slot = self.index.slot_or_add(engagement.user);
-        self.engagements.record(engagement, slot, self.graph_horizon());
+    /// Records engagements in the graph alone: the rest of what they change is there already.
+    pub(super) fn record_edges(&self, all: impl Iterator<Item = Engagement>) {
+        let placed = all.map(|engagement| (engagement, self.index.slot_or_add(engagement.user)));
+        self.engagements.record(placed, self.graph_horizon());
     }
 
     /// Moves a post towards somebody's communities, in its embedding and in the index.
@@ -203,7 +274,7 @@ impl Memory {
         let id = user.id.0;
         let settings =
             self.accounts.with(&id, |account| account.map(|account| Arc::clone(&account.settings)));
-        let account = Account { user: Arc::new(user), settings: settings.unwrap_or_default() };
+        let account = Account::new(Arc::new(user), settings.unwrap_or_default());
         self.accounts.insert(id, account);
     }
 
@@ -242,14 +313,11 @@ impl Memory {
             }
             Write::PutSettings(id, settings) => {
                 let Some(account) = self.accounts.get(&id.0) else { return false };
-                self.accounts.insert(id.0, Account { settings: Arc::new(settings), ..account });
+                self.accounts.insert(id.0, Account::new(account.user, Arc::new(settings)));
                 true
             }
             Write::Engagements(engagements) => {
-                // A post that is not there is not counted under.
-                for (engagement, traits) in &engagements {
-                    self.record(engagement, traits, true);
-                }
+                self.record(&engagements);
                 true
             }
             Write::PutList(list) => {
@@ -289,14 +357,21 @@ impl Memory {
         self.community_posts.sweep(horizon);
         self.popular_videos.forget(&posts);
         self.embeddings.sweep(&posts);
-        // Engagements may also name posts that were deleted or never were: their ids tell their age.
-        let is_over = |post: u64| PostId(post).made_at() < horizon && !self.posts.contains(PostId(post));
+        // Engagements may also name posts that were deleted or never were: their ids tell their age, and whether
+        // anybody can have made them yet.
+        let latest = self.clock.now() + Duration::from_secs(24 * 3_600);
+        let is_over = |post: u64| {
+            let made_at = PostId(post).made_at();
+            !(horizon..=latest).contains(&made_at) && !self.posts.contains(PostId(post))
+        };
         self.aggregates.forget_posts(is_over);
         self.embeddings.live.for_each_shard(|shard| shard.retain(|post, _| !is_over(*post)));
         self.popular_videos.forget_posts(is_over);
         self.versions.for_each_shard(|shard| shard.retain(|old, _| PostId(*old).made_at() >= horizon));
         self.feedback.sweep(self.feedback_horizon());
-        Swept { posts, history: self.history.sweep(self.history_horizons()) }
+        let givers = self.aggregates.forget_given(self.clock.now() - self.options.given_retention);
+        let givers = self.index.with_ids(|id_of| givers.into_iter().map(id_of).collect());
+        Swept { posts, history: self.history.sweep(self.history_horizons()), givers }
     }
 }
 
@@ -307,4 +382,6 @@ pub(super) struct Swept {
     pub(super) posts: Vec<PostId>,
     /// Viewers and numbers of their history's entries that are over.
     pub(super) history: Vec<(UserId, u64)>,
+    /// People of whose rows of what they gave some are over.
+    pub(super) givers: Vec<UserId>,
 }

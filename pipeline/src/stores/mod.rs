@@ -23,6 +23,7 @@ mod journal;
 mod lists;
 mod memory;
 mod post_codec;
+mod postings;
 mod posts;
 mod retrieval;
 mod row_problem;

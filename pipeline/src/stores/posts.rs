@@ -102,18 +102,27 @@ impl Posts {
         });
     }
 
-    /// What engagements with a post are told apart by.
-    pub(super) fn traits(&self, id: PostId) -> Option<PostTraits> {
+    /// The slot of a post's author, and what engagements with it are told apart by.
+    pub(super) fn traits(&self, id: PostId) -> Option<(u32, PostTraits)> {
         let slot = self.authors.get(&id.0)?;
         self.timelines.with(slot, |timeline| {
             let timeline = timeline?;
             let place = timeline.binary_search_by_key(&id.0, |entry| entry.id).ok()?;
-            Some(timeline[place].traits)
+            Some((slot, timeline[place].traits))
         })
+    }
+
+    /// Whether readers see how many engagements of a kind there were.
+    pub(super) fn counts(kind: EngagementKind) -> bool {
+        use EngagementKind::{Favorite, Quote, Reply, Repost};
+        matches!(kind, Favorite | Reply | Repost | Quote)
     }
 
     /// Counts an engagement under a post, when the post is there and readers see that kind.
     pub(super) fn count(&self, id: PostId, kind: EngagementKind) {
+        if !Self::counts(kind) {
+            return;
+        }
         let Some(slot) = self.authors.get(&id.0) else { return };
         self.timelines.update(slot, |timeline| {
             let Ok(place) = timeline.binary_search_by_key(&id.0, |entry| entry.id) else { return };
@@ -140,7 +149,7 @@ impl Posts {
     }
 
     /// The counts of a post, also of one that no reader is shown any more.
-    pub(super) fn counts(&self, id: PostId) -> Option<PostCounts> {
+    pub(super) fn counts_of(&self, id: PostId) -> Option<PostCounts> {
         let slot = self.authors.get(&id.0)?;
         self.timelines.with(slot, |timeline| {
             let timeline = timeline?;

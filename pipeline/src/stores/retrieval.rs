@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::RwLock;
 
+use super::postings::{Posting, Postings};
 use super::shards::{ShardedMap, read, write};
 use crate::domain::stores::popularity_weight;
 use crate::domain::{EngagementKind, IdMap, Millis, PostId};
@@ -11,61 +12,38 @@ use crate::domain::{EngagementKind, IdMap, Millis, PostId};
 /// Half-life of a video's popularity.
 const POPULARITY_HALF_LIFE_MS: f64 = 24.0 * 3_600_000.0;
 
-/// One post of a community.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Posting {
-    post: u64,
-    /// Its strength in the community, divided by its embedding's length.
-    share: f32,
-}
-
 /// Posts by community, ascending by id, which is by time.
 #[derive(Debug, Default)]
 pub(super) struct CommunityPosts {
-    lists: ShardedMap<u32, Vec<Posting>>,
+    lists: ShardedMap<u32, Postings>,
 }
 
 impl CommunityPosts {
     /// Replaces a post's communities: leaves those that are only in `before`, enters or changes those of `after`.
     pub(super) fn replace(&self, post: PostId, before: &[(u32, f32)], after: &[(u32, f32)]) {
         for (community, _) in before.iter().filter(|old| after.iter().all(|new| new.0 != old.0)) {
-            self.lists.update(*community, |list| {
-                if let Ok(place) = list.binary_search_by_key(&post.0, |posting| posting.post) {
-                    list.remove(place);
-                }
-            });
+            self.lists.update(*community, |list| list.remove(post));
         }
         let length = after.iter().map(|entry| entry.1 * entry.1).sum::<f32>().sqrt();
         for &(community, strength) in after {
             let posting = Posting { post: post.0, share: strength / length };
-            self.lists.update(community, |list| {
-                match list.binary_search_by_key(&post.0, |other| other.post) {
-                    Ok(place) => list[place] = posting,
-                    Err(place) => list.insert(place, posting),
-                }
-            });
+            self.lists.update(community, |list| list.set(posting));
         }
     }
 
     /// Shows a community's posts, newest first.
     pub(super) fn visit(&self, community: u32, since: PostId, visit: &mut dyn FnMut(PostId, f32)) {
         self.lists.with(&community, |list| {
-            let list = list.map(Vec::as_slice).unwrap_or_default();
-            let recent = list.iter().rev().take_while(|posting| posting.post >= since.0);
+            let newest = list.into_iter().flat_map(Postings::newest_first);
+            let recent = newest.take_while(|posting| posting.post >= since.0);
             recent.for_each(|posting| visit(PostId(posting.post), posting.share));
         });
     }
 
     /// Forgets posts made before a moment.
     pub(super) fn sweep(&self, horizon: Millis) {
-        let first = PostId::at(horizon).0;
-        self.lists.for_each_shard(|shard| {
-            shard.values_mut().for_each(|list| {
-                let gone = list.partition_point(|posting| posting.post < first);
-                list.drain(..gone);
-            });
-            shard.retain(|_, list| !list.is_empty());
-        });
+        let first = PostId::at(horizon);
+        self.lists.for_each_shard(|shard| shard.retain(|_, list| list.forget_before(first)));
     }
 }
 

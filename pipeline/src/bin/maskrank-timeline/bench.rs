@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use maskrank_pipeline::domain::{Engagement, EngagementKind, RequestFacts, UserId};
+use maskrank_pipeline::domain::{RequestFacts, UserId};
 use maskrank_pipeline::engine::{Report, StageKind};
 use maskrank_pipeline::world::WorldConfig;
 
+use crate::ingest::Ingest;
 use crate::load;
 use crate::random::Random;
 use crate::setup::{self, ModelArguments, Timeline, World};
@@ -71,6 +72,18 @@ struct Sample {
     latency: Duration,
     report: Option<Report>,
     posts: usize,
+    /// Whether the answer was the model's, and whole.
+    flaw: Flaw,
+}
+
+/// What an answer lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    None,
+    /// A component failed.
+    Partial,
+    /// It is not what the model ranked.
+    Fallback,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
@@ -131,15 +144,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let writer = Ingest::start(&timeline, rate, arguments.seed);
         let begun = Instant::now();
         let busy = runtime.block_on(closed(&timeline, again, arguments.concurrency));
-        let (elapsed, recorded) = (begun.elapsed(), writer.stop());
-        writeln!(
-            out,
-            "\nwhile recording: {:.0} engagements a second of {rate} wanted",
-            recorded as f64 / elapsed.as_secs_f64()
-        )?;
+        let elapsed = begun.elapsed();
+        writer.stop().print(&mut out, rate)?;
         print(&mut out, &timeline, &busy, elapsed, false)?;
         let p99 = |samples: &[Sample]| {
-            let mut latencies: Vec<Duration> = samples.iter().map(|sample| sample.latency).collect();
+            let mut latencies: Vec<Duration> = latencies_of(samples).collect();
             latencies.sort_unstable();
             let place = (0.99 * latencies.len().saturating_sub(1) as f64).round() as usize;
             latencies.get(place).map_or(0.0, Duration::as_secs_f64)
@@ -149,68 +158,25 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
-/// Records engagements at a rate, on a thread of its own, until it is stopped.
-struct Ingest {
-    is_over: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<u64>,
-}
-
-/// Engagements of one write.
-const GROUP: u64 = 1_000;
-
-impl Ingest {
-    fn start(timeline: &Arc<Timeline>, rate: u64, seed: u64) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (timeline, over) = (Arc::clone(timeline), Arc::clone(&is_over));
-        let thread = std::thread::spawn(move || {
-            let stores = &timeline.world.stores;
-            let users = timeline.world.embedded.sizes().0.max(1) as u64;
-            let mut targets = Vec::new();
-            for author in (1..=users).map(UserId) {
-                stores.posts.visit_by_author(author, &mut |post, _| {
-                    targets.push((post.original_id(), post.original_author()));
-                    std::ops::ControlFlow::Break(())
-                });
-            }
-            let mut random = Random(seed ^ 0x1357);
-            let (started, mut recorded) = (Instant::now(), 0_u64);
-            while !over.load(Ordering::Relaxed) && !targets.is_empty() {
-                let due = (started.elapsed().as_secs_f64() * rate as f64) as u64;
-                if due < recorded + GROUP {
-                    std::thread::sleep(Duration::from_millis(1));
-                    continue;
-                }
-                let now = timeline.world.clock.now();
-                let mut engagement = || {
-                    let (post, author) = targets[(random.next() % targets.len() as u64) as usize];
-                    let kind =
-                        EngagementKind::ALL[(random.next() % EngagementKind::ALL.len() as u64) as usize];
-                    Engagement { user: UserId(1 + random.next() % users), post, author, kind, at: now }
-                };
-                let group: Vec<Engagement> = (0..GROUP).map(|_| engagement()).collect();
-                if stores.engagements.record(&group).is_err() {
-                    break;
-                }
-                recorded += GROUP;
-            }
-            recorded
-        });
-        Self { is_over, thread }
-    }
-
-    /// Stops, and says how many were recorded.
-    fn stop(self) -> u64 {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or(0)
-    }
+/// How long answers took that are the model's.
+fn latencies_of(samples: &[Sample]) -> impl Iterator<Item = Duration> {
+    let is_served = |sample: &&Sample| sample.report.is_some() && sample.flaw != Flaw::Fallback;
+    samples.iter().filter(is_served).map(|sample| sample.latency)
 }
 
 async fn serve(timeline: &Timeline, viewer: UserId, since: Instant) -> Sample {
     let served = timeline.home.for_you().serve(viewer, RequestFacts::default()).await;
     let latency = since.elapsed();
     match served {
-        Ok((response, report)) => Sample { latency, report: Some(report), posts: response.posts.len() },
-        Err(_) => Sample { latency, report: None, posts: 0 },
+        Ok((response, report)) => {
+            let flaw = match response.missing.is_empty() {
+                _ if response.is_fallback => Flaw::Fallback,
+                true => Flaw::None,
+                false => Flaw::Partial,
+            };
+            Sample { latency, report: Some(report), posts: response.posts.len(), flaw }
+        }
+        Err(_) => Sample { latency, report: None, posts: 0, flaw: Flaw::None },
     }
 }
 
@@ -270,13 +236,16 @@ fn print(
     all_stages: bool,
 ) -> std::io::Result<()> {
     let failed = samples.iter().filter(|sample| sample.report.is_none()).count();
+    let with = |flaw| samples.iter().filter(|sample| sample.flaw == flaw).count();
     let posts: usize = samples.iter().map(|sample| sample.posts).sum();
     let rate = samples.len() as f64 / elapsed.as_secs_f64();
     let mean_posts = posts as f64 / samples.len().max(1) as f64;
     writeln!(
         out,
-        "{} requests, {failed} failed, {rate:.1}/s, {mean_posts:.1} posts a page, {}",
+        "{} requests, {failed} failed, {} fallbacks, {} partial, {rate:.1}/s, {mean_posts:.1} posts a page, {}",
         samples.len(),
+        with(Flaw::Fallback),
+        with(Flaw::Partial),
         memory()
     )?;
     writeln!(
@@ -284,7 +253,9 @@ fn print(
         "{:<58} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "milliseconds", "p50", "p90", "p99", "max", "rows"
     )?;
-    line(out, "request", samples.iter().map(|sample| sample.latency).collect(), 0.0)?;
+    // What was not served as it should be says nothing about how long serving takes.
+    let served: Vec<Duration> = latencies_of(samples).collect();
+    line(out, "request", served, 0.0)?;
     let mut by_place: BTreeMap<(usize, String), (Vec<Duration>, usize)> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
     for row in samples.iter().filter_map(|sample| sample.report.as_ref()).flat_map(|report| &report.stages) {
@@ -326,14 +297,19 @@ fn line(out: &mut impl Write, name: &str, mut latencies: Vec<Duration>, rows: f6
 
 /// Processor time of this process in seconds, where the system says.
 pub(crate) fn cpu_seconds() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/schedstat").ok();
-    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    seconds_of_threads(|_| true)
+}
+
+/// Processor time of this process's threads of some names in seconds, where the system says.
+pub(crate) fn seconds_of_threads(is_meant: impl Fn(&str) -> bool) -> Option<f64> {
     let of_task = |path: PathBuf| {
+        let name = std::fs::read_to_string(path.join("comm")).ok()?;
         let text = std::fs::read_to_string(path.join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
+        is_meant(name.trim_end()).then_some(text.split_whitespace().next()?.parse::<f64>().ok()?)
     };
-    let sum: f64 = tasks.filter_map(|task| of_task(task.ok()?.path())).sum();
-    status.map(|_| sum / 1e9)
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let found: Vec<f64> = tasks.filter_map(|task| of_task(task.ok()?.path())).collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / 1e9)
 }
 
 /// Memory of this process, where the system says.

@@ -128,7 +128,7 @@ fn retrieval(timeline: &Timeline, viewers: &[UserId]) -> String {
 }
 
 /// Processor time of this thread in seconds, where the system says.
-fn thread_seconds() -> Option<f64> {
+pub(crate) fn thread_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
 }

@@ -8,6 +8,7 @@ mod client;
 mod components;
 mod explain;
 mod for_you;
+mod ingest;
 mod load;
 mod random;
 mod records;

@@ -1,6 +1,6 @@
 //! Counts of engagements, cut many ways.
 
-use crate::domain::{Cell, Decayed, EngagementKind, PostId, Row, UserId};
+use crate::domain::{Cell, Decayed, EngagementKind, PostId, Rows, UserId};
 
 /// Whose counts are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +44,7 @@ pub trait AggregateStore: Send + Sync {
     /// was ever counted.
     ///
     /// `visit` must not call the store: it may hold a lock.
-    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, &[Row]));
+    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, Rows<'_>));
 
     /// Shows everything that a person gave, author by author.
     fn visit_given(&self, by: UserId, visit: &mut dyn FnMut(&Given));

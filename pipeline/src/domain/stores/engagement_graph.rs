@@ -40,6 +40,7 @@ pub trait EngagementGraph: Send + Sync {
     /// Records engagements: graph, counts and the posts' own counts. On disk when the call returns.
     ///
     /// # Errors
-    /// The disk fails; nothing was recorded then.
+    /// The disk fails, or one of them cannot be: a user who does not exist, a post by another author, a moment that has
+    /// not come. Nothing was recorded then.
     fn record(&self, engagements: &[Engagement]) -> Result<(), StoreError>;
 }

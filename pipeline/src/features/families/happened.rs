@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crate::component;
 use crate::domain::stores::{AggregateStore, TallyKey};
-use crate::domain::{
-    Candidate, Cut, EngagementKind, IdMap, Query, UserId, language_code, rows_of, topic_code,
-};
+use crate::domain::{Candidate, Cut, EngagementKind, IdMap, Query, UserId, language_code, topic_code};
 use crate::engine::Failure;
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
 
@@ -138,7 +136,7 @@ impl Happened {
         }
         self.store.visit_tallies(&keys, &mut |position, tally| {
             let (index, scope) = places[position];
-            let received = rows_of(tally, Cut::Any, 0);
+            let received = tally.of(Cut::Any, 0);
             let kinds = received.iter().fold(0, |all, row| all | bit(row.key.kind()));
             rows.row(index).flag_from(scope * KINDS, flags(kinds));
         });

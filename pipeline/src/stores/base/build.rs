@@ -15,6 +15,8 @@ impl Base {
     pub(in crate::stores) fn into_memory(mut self, clock: Arc<dyn Clock>, options: StoreOptions) -> Memory {
         let index = self.index.take().unwrap_or_else(|| UserIndex::new(std::mem::take(&mut self.ids)));
         let nodes = index.len();
+        self.index = Some(index);
+        self.count();
         self.engagements.set_max_edges(options.graph_edges);
         let relations = self.relations.map(|mut edges| {
             edges.sort_unstable();
@@ -51,7 +53,7 @@ impl Base {
             options,
             relations,
             ties: Csr::new(nodes, &self.ties),
-            index,
+            index: self.index.unwrap_or_default(),
             accounts: self.accounts,
             posts: self.posts,
             versions: Default::default(),

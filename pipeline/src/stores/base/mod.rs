@@ -6,10 +6,11 @@
 mod build;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::aggregates::{Aggregates, Slots};
+use super::aggregates::{Aggregates, Counted, Slots};
 use super::embeddings::{UserEmbeddings, strongest};
-use super::engagements::Engagements;
+use super::engagements::{Engagements, GRAPH_WINDOW_MS};
 use super::lists::Lists;
 use super::memory::{Account, Tie};
 use super::posts::Posts;
@@ -19,9 +20,12 @@ use super::shards::ShardedMap;
 use super::user_index::UserIndex;
 use crate::domain::stores::{List, Relation, TieStrength};
 use crate::domain::{
-    Carries, DenseEmbedding, Engagement, EngagementKind, EventTraits, Millis, Post, PostCounts, PostId,
+    Carries, DenseEmbedding, Engagement, EngagementKind, EventWeight, Millis, Post, PostCounts, PostId,
     PostRef, User, UserId, ViewerSettings,
 };
+
+/// Engagements that are counted together.
+const COUNTED_AT_ONCE: usize = 1_024;
 
 /// A reference to a post that had not come yet.
 struct OpenReference {
@@ -54,6 +58,8 @@ pub struct Base {
     homes: Vec<Option<u32>>,
     engagements: Engagements,
     aggregates: Aggregates,
+    /// Engagements that are not counted yet.
+    counted: Vec<Counted>,
     community_posts: CommunityPosts,
     popular_videos: PopularVideos,
     lists: Lists,
@@ -81,7 +87,7 @@ impl Base {
         } else {
             settings.into()
         };
-        if self.accounts.insert(id, Account { user: Arc::new(user), settings }).is_some() {
+        if self.accounts.insert(id, Account::new(Arc::new(user), settings)).is_some() {
             return Err(RowProblem::duplicate("id", format!("user {id}")));
         }
         self.ids.push(id);
@@ -280,30 +286,37 @@ impl Base {
         };
         let Some(index) = &self.index else { return Err(RowProblem::missing("user", "user", user.0)) };
         let author = index.with_ids(|id_of| id_of(author_slot));
-        let since = self.now.map_or(Millis(0), |now| Millis(now.0 - super::engagements::GRAPH_WINDOW_MS));
-        let slots = Slots { user: user_slot, author: author_slot };
-        let engagement = Engagement { user, post, author, kind, at };
-        self.engagements.record(&engagement, user_slot, since);
         let follows = &mut self.relations[Relation::Follow as usize];
         if !std::mem::replace(&mut self.follows_are_sorted, true) {
             follows.sort_unstable();
         }
         let follows = follows.binary_search(&(user_slot, author_slot)).is_ok();
-        let post_traits = self.posts.traits(post).unwrap_or_default();
+        let post_traits = self.posts.traits(post).map(|(_, traits)| traits).unwrap_or_default();
         if post_traits.cell.carries() == Carries::Video {
             self.popular_videos.record(post, kind, at);
         }
-        let traits = self.accounts.with(&user.0, |account| {
-            EventTraits::new(
-                post_traits,
-                follows,
-                account.map(|account| (&*account.user, &*account.settings)),
-            )
-        });
-        let home = self.homes.get(author_slot as usize).copied().flatten();
-        self.aggregates.record(&engagement, slots, &traits, home);
+        let traits = self.accounts.with(&user.0, |account| Account::traits(account, post_traits, follows));
         self.posts.count(post, kind);
+        self.counted.push(Counted {
+            engagement: Engagement { user, post, author, kind, at },
+            slots: Slots { user: user_slot, author: author_slot },
+            traits,
+            community: self.homes.get(author_slot as usize).copied().flatten(),
+            weight: EventWeight::at(at),
+        });
+        if self.counted.len() == COUNTED_AT_ONCE {
+            self.count();
+        }
         Ok(())
+    }
+
+    /// Counts the engagements that wait for it.
+    fn count(&mut self) {
+        let Some(index) = &self.index else { return };
+        let since = self.now.map_or(Millis(0), |now| now - Duration::from_millis(GRAPH_WINDOW_MS as u64));
+        self.engagements.record(self.counted.iter().map(|one| (one.engagement, one.slots.user)), since);
+        self.aggregates.record(&self.counted, index);
+        self.counted.clear();
     }
 
     /// Whether there is such a post.

@@ -13,10 +13,11 @@ use std::collections::BTreeSet;
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 
-use super::tables::{ENGAGEMENTS, META, PLAIN_ENGAGEMENTS, engagement, text};
+use super::events::{self, ENGAGEMENTS, engagement};
+use super::tables::{META, PLAIN_ENGAGEMENTS, text};
 use crate::domain::{
-    Carries, Cell, Decayed, Engagement, EngagementKind, EventTraits, PostCounts, PostId, Row, RowKey, Tally,
-    UserId,
+    Carries, Cell, Decayed, Engagement, EngagementKind, EventTraits, PostCounts, PostId, Row, RowKey, Rows,
+    Tally, UserId,
 };
 use crate::stores::aggregates::GivenRow;
 use crate::stores::memory::Memory;
@@ -85,7 +86,7 @@ pub(super) fn unfolded(transaction: &ReadTransaction) -> Result<usize, String> {
     let meta = transaction.open_table(META).map_err(text)?;
     let table = transaction.open_table(ENGAGEMENTS).map_err(text)?;
     let through = through(&meta).map_err(text)?;
-    let last = table.last().map_err(text)?.map_or(0, |(key, _)| key.value() + 1);
+    let last = events::end(&table).map_err(text)?;
     let plain = match meta.get(PLAIN).map_err(text)? {
         Some(_) => 0,
         None => transaction.open_table(PLAIN_ENGAGEMENTS).map_err(text)?.len().map_err(text)?,
@@ -104,23 +105,26 @@ pub(super) fn forget(transaction: &WriteTransaction, gone: &[PostId]) -> Result<
     Ok(())
 }
 
-/// Writes the state of every sum that engagements since the last fold touched.
-pub(super) fn fold(transaction: &WriteTransaction, memory: &Memory) -> Result<(), String> {
+/// Writes the state of every sum that engagements since the last fold touched, and of what `givers` gave.
+pub(super) fn fold(
+    transaction: &WriteTransaction,
+    memory: &Memory,
+    givers: &BTreeSet<UserId>,
+) -> Result<(), String> {
     let mut meta = transaction.open_table(META).map_err(text)?;
     let mut table = transaction.open_table(ENGAGEMENTS).map_err(text)?;
     let mut plain = transaction.open_table(PLAIN_ENGAGEMENTS).map_err(text)?;
     let mut folded = transaction.open_table(FOLDED).map_err(text)?;
     let from = through(&meta).map_err(text)?;
-    let mut touched = BTreeSet::new();
-    let mut next = from;
+    let mut touched: BTreeSet<_> = givers.iter().map(|user| (Kind::Given, user.0)).collect();
+    // A fold ends with a row, so the next one begins with one.
     for row in table.range(from..).map_err(text)? {
-        let (key, value) = row.map_err(text)?;
-        let (user, post, author, kind, at, _, traits) = value.value();
-        next = key.value() + 1;
-        if let Some(event) = engagement(user, post, author, kind, at) {
-            touch(&event, &EventTraits::unpack(traits), memory, &mut touched);
+        let (first, row) = row.map_err(text)?;
+        for event in events::read(first.value(), row.value())? {
+            touch(&event.engagement, &event.traits, memory, &mut touched);
         }
     }
+    let next = events::end(&table).map_err(text)?.max(from);
     if meta.get(PLAIN).map_err(text)?.is_none() {
         for row in plain.iter().map_err(text)? {
             let (_, value) = row.map_err(text)?;
@@ -141,7 +145,11 @@ pub(super) fn fold(transaction: &WriteTransaction, memory: &Memory) -> Result<()
     let is_of_post = |kind: u8| Kind::OF_POSTS.iter().any(|other| *other as u8 == kind);
     folded.retain(|(kind, key), _| !is_of_post(kind) || PostId(key).made_at() >= oldest).map_err(text)?;
     let horizon = memory.graph_horizon().max(memory.engagements.floor()).0;
-    table.retain(|_, value| value.4 >= horizon).map_err(text)?;
+    let is_needed = |row: &[u8]| {
+        // What does not read is left for the next start to name.
+        events::read(0, row).map_or(true, |mut events| events.any(|event| event.engagement.at.0 >= horizon))
+    };
+    table.retain(|_, row| is_needed(row)).map_err(text)?;
     plain.retain(|_, value| value.4 >= horizon).map_err(text)?;
     meta.insert(THROUGH, next).map_err(text)?;
     meta.insert(PLAIN, 1).map_err(text)?;
@@ -172,8 +180,8 @@ fn state(kind: Kind, key: u64, memory: &Memory) -> Option<Vec<u8>> {
     let aggregates = &memory.aggregates;
     let slot = || memory.index.slot(UserId(key));
     let mut bytes = Vec::new();
-    let tally = |rows: &[Row]| {
-        for row in rows {
+    let tally = |rows: Rows<'_>| {
+        for row in rows.iter() {
             bytes.extend(row.key.code().to_le_bytes());
             bytes.extend(row.count.to_bytes());
         }
@@ -206,12 +214,13 @@ fn state(kind: Kind, key: u64, memory: &Memory) -> Option<Vec<u8>> {
         }
         Kind::Video => bytes.extend(memory.popular_videos.score(PostId(key))?.to_le_bytes()),
         Kind::Counts => {
-            let PostCounts { favorites, replies, reposts, quotes } = memory.posts.counts(PostId(key))?;
+            let PostCounts { favorites, replies, reposts, quotes } = memory.posts.counts_of(PostId(key))?;
             let counts = [favorites, replies, reposts, quotes];
             counts.into_iter().for_each(|count| bytes.extend(count.to_le_bytes()));
         }
     }
-    (!bytes.is_empty()).then_some(bytes)
+    // Who gives nothing any more must not get back what was loaded.
+    (kind == Kind::Given || !bytes.is_empty()).then_some(bytes)
 }
 
 /// Puts the folded sums into memory, which holds what was loaded, users and posts.

@@ -4,37 +4,37 @@
 //! against what is stored, puts all of them into one transaction, makes that durable, applies them to memory in the
 //! same order, and only then answers. So an answer means "on disk", writers share the cost of a commit, no two writes
 //! race, and memory never shows what a crash could take back. History is the exception by contract: it is in memory at
-//! once and handed over without waiting, and its group is durable within [`HISTORY_LIMIT`]: the slower the disk commits,
+//! once and handed over without waiting, and its group is durable within [`worker::HISTORY_LIMIT`]: the slower the disk commits,
 //! the shorter the group waits for others.
 //!
 //! The journal does not grow with time: tables hold states, history has limits, and engagements, of which there are most,
 //! are folded ([`folded`]) when there are many.
 
+mod events;
 mod folded;
 mod said;
 mod tables;
+#[cfg(test)]
+mod tests;
+mod worker;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::history;
-use super::memory::Memory;
+use super::memory::{Memory, Recorded};
 use crate::domain::stores::{List, Relation, StoreError};
-use crate::domain::{
-    Dismissal, Engagement, EventTraits, Feedback, Post, PostId, User, UserId, ViewerSettings,
-};
-use tables::{Rejection, Tables};
+use crate::domain::{Dismissal, Feedback, Post, PostId, User, UserId, ViewerSettings};
+use tables::Tables;
+use worker::Worker;
 
 /// Most deferred writes that may wait; beyond it they are committed at once.
 const MAX_DEFERRED: usize = 4_096;
-
-/// How old served history may become before it is durable.
-const HISTORY_LIMIT: Duration = Duration::from_millis(100);
 
 /// One change of the stores.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub(super) enum Write {
     PutUser(User),
     /// An account's settings are replaced.
     PutSettings(UserId, ViewerSettings),
-    /// Engagements happened, all or none; each with what it is counted by.
-    Engagements(Vec<(Engagement, EventTraits)>),
+    /// Engagements happened, all or none.
+    Engagements(Vec<Recorded>),
     /// A list is added or replaced.
     PutList(List),
     /// Feedback was given.
@@ -146,15 +146,8 @@ impl Journal {
         or_panic(|| tables.replay(&memory)).map_err(failed("replay"))?;
         let shared = Arc::new(Shared { queue: Mutex::default(), wake: Condvar::new() });
         let path = path.map(Path::to_owned);
-        let unfolded = or_panic(|| tables.unfolded()).map_err(failed("open"))?;
-        let worker = Worker {
-            tables: Some(tables),
-            unfolded,
-            path,
-            memory,
-            shared: Arc::clone(&shared),
-            commit_takes: Duration::ZERO,
-        };
+        let worker = || Worker::new(tables, path, memory, Arc::clone(&shared));
+        let worker = or_panic(worker).map_err(failed("open"))?;
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || worker.run())
@@ -227,186 +220,5 @@ impl Drop for Journal {
             // A panic there was reported by the thread itself; there is nobody here to hand it to.
             _ = thread.join();
         }
-    }
-}
-
-/// What runs on the journal's thread.
-struct Worker {
-    /// None after the database failed, until it is opened again.
-    tables: Option<Tables>,
-    /// Engagements that have not been folded.
-    unfolded: usize,
-    /// Where the database lies, unless in memory.
-    path: Option<PathBuf>,
-    memory: Arc<Memory>,
-    shared: Arc<Shared>,
-    /// How long commits took lately: the longest, forgotten slowly.
-    commit_takes: Duration,
-}
-
-/// Closes the queue when the worker ends, also by a panic: nobody waits for a thread that is gone.
-struct CloseOnExit<'a>(&'a Shared);
-
-impl Drop for CloseOnExit<'_> {
-    fn drop(&mut self) {
-        let mut queue = self.0.lock();
-        queue.is_closed = true;
-        queue.items.clear();
-    }
-}
-
-impl Worker {
-    fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        let _guard = CloseOnExit(&shared);
-        let mut swept = Instant::now();
-        loop {
-            let (items, is_closed) = self.next_group();
-            let is_asked_to_sweep = items.iter().any(|item| matches!(item.write, Write::Sweep));
-            if is_asked_to_sweep || swept.elapsed() >= self.memory.options.sweep_interval {
-                swept = Instant::now();
-                self.sweep();
-            }
-            if !items.is_empty() {
-                let begun = Instant::now();
-                self.commit(items);
-                // An eighth of the way down, the whole way up.
-                self.commit_takes = begun.elapsed().max(self.commit_takes - self.commit_takes / 8);
-            }
-            if is_closed {
-                return;
-            }
-            if self.unfolded >= self.memory.options.fold_after.max(1) {
-                // What a full disk leaves unfolded is tried again after as many more.
-                self.unfolded = 0;
-                let memory = Arc::clone(&self.memory);
-                let folded = self.working_tables().and_then(|tables| tables.fold(&memory));
-                if folded.is_err() && self.path.is_some() {
-                    self.tables = None;
-                }
-            }
-        }
-    }
-
-    fn sweep(&mut self) {
-        let memory = Arc::clone(&self.memory);
-        let swept = memory.sweep();
-        // What a crash or a full disk leaves undeleted here is swept again after the next start.
-        _ = self.working_tables().and_then(|tables| tables.sweep(&swept, &memory));
-    }
-
-    /// Waits for the next group: at once when somebody waits, after the delay when only deferred writes are there.
-    fn next_group(&self) -> (Vec<Item>, bool) {
-        let options = &self.memory.options;
-        let delay = group_delay(options.group_delay, self.commit_takes);
-        let mut idle = options.sweep_interval;
-        let mut queue = self.shared.lock();
-        loop {
-            let since = queue.deferred_since.map(|since| since.elapsed());
-            let is_due = queue.is_urgent || since.is_some_and(|passed| passed >= delay);
-            if is_due || queue.is_closed || idle.is_zero() {
-                queue.is_urgent = false;
-                queue.deferred_since = None;
-                // What comes while the queue is closing was refused, so nothing is left behind.
-                return (queue.items.drain(..).collect(), queue.is_closed);
-            }
-            let wait = since.map_or(idle, |passed| delay.saturating_sub(passed));
-            let (guard, result) =
-                self.shared.wake.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner);
-            queue = guard;
-            if result.timed_out() && queue.deferred_since.is_none() {
-                idle = Duration::ZERO;
-            }
-        }
-    }
-
-    /// One transaction for all items; each is answered once it is durable and applied.
-    fn commit(&mut self, items: Vec<Item>) {
-        let mut accepted = Vec::with_capacity(items.len());
-        let mut items = items.into_iter();
-        let memory = Arc::clone(&self.memory);
-        let outcome = self.working_tables().and_then(|tables| {
-            tables.write(|transaction| {
-                for item in items.by_ref() {
-                    match transaction.put(&item.write, &memory) {
-                        Ok(()) => accepted.push(item),
-                        Err(Rejection::Refused(problem)) => refuse(item, problem),
-                        Err(Rejection::Failed(problem)) => {
-                            accepted.push(item);
-                            return Err(problem);
-                        }
-                    }
-                }
-                Ok(())
-            })
-        });
-        match outcome {
-            Ok(()) => {
-                for Item { write, waiter } in accepted {
-                    if let Write::Engagements(engagements) = &write {
-                        self.unfolded += engagements.len();
-                    }
-                    let changed = self.memory.apply(write);
-                    if let Some(waiter) = waiter {
-                        // A caller that went away does not need the answer.
-                        _ = waiter.send(Ok(changed));
-                    }
-                }
-            }
-            Err(problem) => {
-                // The database takes nothing any more once the disk has failed it; opened again, it does. One in
-                // memory would come back empty.
-                if self.path.is_some() {
-                    self.tables = None;
-                }
-                for Item { write, waiter } in accepted.into_iter().chain(items) {
-                    match waiter {
-                        Some(waiter) => _ = waiter.send(Err(write.failed(&problem))),
-                        None => self.shared.lock().failure = Some(problem.clone()),
-                    }
-                }
-            }
-        }
-    }
-
-    /// The database, opened again after it failed: the disk may have room by now.
-    fn working_tables(&mut self) -> Result<&Tables, String> {
-        let tables = match self.tables.take() {
-            Some(tables) => tables,
-            None => {
-                let tables = Tables::open(self.path.as_deref())?;
-                // What was lost stays lost, but history is taken again.
-                self.shared.lock().failure = None;
-                tables
-            }
-        };
-        Ok(self.tables.insert(tables))
-    }
-}
-
-/// How long a group of deferred writes may wait, so that the oldest is durable in time: it may have come just after a
-/// commit began, and its own commit takes as long again. Half of what is left is for a busy machine.
-fn group_delay(configured: Duration, commit_takes: Duration) -> Duration {
-    configured.min(HISTORY_LIMIT.saturating_sub(2 * commit_takes) / 2)
-}
-
-fn refuse(item: Item, problem: String) {
-    let (store, operation) = item.write.names();
-    if let Some(waiter) = item.waiter {
-        _ = waiter.send(Err(StoreError::Refused { store, operation, problem }));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_disk_leaves_less_time_to_wait() {
-        let ms = Duration::from_millis;
-        for (takes, expected) in [(0, 40), (5, 40), (10, 40), (20, 30), (40, 10), (50, 0), (500, 0)] {
-            assert_eq!(group_delay(ms(40), ms(takes)), ms(expected), "a commit of {takes} ms");
-        }
-        assert_eq!(group_delay(ms(500), ms(1)), ms(49), "the limit holds whatever is configured");
     }
 }

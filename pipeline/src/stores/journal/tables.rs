@@ -1,9 +1,10 @@
 //! The journal's tables, and how they are replayed over what was loaded.
 //!
 //! Each table holds the newest state of what was written, not the writes: a relation that changed ten times is one row.
-//! Values are JSON, so that a later version of the domain types reads what an earlier one wrote; an engagement, of
-//! which there are many, is a tuple of numbers.
+//! Values are JSON, so that a later version of the domain types reads what an earlier one wrote; engagements, of which
+//! there are many, are bytes ([`super::events`]).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use redb::{
@@ -13,13 +14,15 @@ use redb::{
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
 
+use super::events::{ENGAGEMENTS, engagement};
 use super::folded::FOLDED;
 use super::said::{DISMISSALS, FEEDBACK, Said};
-use super::{Write, folded, said};
+use super::{Write, events, folded, said};
 use crate::domain::stores::Relation;
-use crate::domain::{Engagement, EngagementKind, EventTraits, Millis, Post, PostId, UserId};
+use crate::domain::{Engagement, IdMap, Post, PostId, UserId};
 use crate::stores::history;
-use crate::stores::memory::{Memory, Swept};
+use crate::stores::memory::{Memory, Recorded, Swept};
+use crate::stores::posts::Posts;
 
 pub(super) type Json = &'static [u8];
 
@@ -36,15 +39,12 @@ const VERSIONS: TableDefinition<u64, u64> = TableDefinition::new("versions");
 /// layout had it. Read, never written.
 pub(super) const PLAIN_ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool)> =
     TableDefinition::new("engagements");
-/// sequence → (user, post, author, kind, at, whether the post was there and counted it, what it is counted by).
-pub(super) const ENGAGEMENTS: TableDefinition<u64, (u64, u64, u64, u8, i64, bool, u64)> =
-    TableDefinition::new("engagements_with_traits");
 const LISTS: TableDefinition<u64, Json> = TableDefinition::new("lists");
 /// (viewer, sequence) → entry.
 const HISTORY: TableDefinition<(u64, u64), Json> = TableDefinition::new("history");
 
-/// Version of the tables' layout.
-const LAYOUT: u64 = 1;
+/// Version of the tables' layout. In the one before, each engagement had a row of its own.
+const LAYOUT: u64 = 2;
 
 /// Memory for the database's pages. The stores answer from their own memory, so this only has to hold what a group of
 /// writes touches.
@@ -98,6 +98,10 @@ impl Tables {
             match found {
                 Some(LAYOUT) => {}
                 None => _ = meta.insert("layout", LAYOUT).map_err(text)?,
+                Some(1) => {
+                    events::group_single(&transaction).map_err(text)?;
+                    meta.insert("layout", LAYOUT).map_err(text)?;
+                }
                 Some(other) => return Err(format!("layout {other} is not known, expected {LAYOUT}")),
             }
             for table in [USERS, SETTINGS, POSTS, LISTS, FEEDBACK, DISMISSALS] {
@@ -120,7 +124,9 @@ impl Tables {
     ) -> Result<(), String> {
         let mut transaction = self.database.begin_write().map_err(text)?;
         transaction.set_durability(Durability::Immediate).map_err(text)?;
-        fill(&mut Transaction { inner: &transaction })?;
+        let mut writes = Transaction::new(&transaction);
+        fill(&mut writes)?;
+        writes.finish().map_err(text)?;
         transaction.commit().map_err(text)
     }
 
@@ -154,9 +160,10 @@ impl Tables {
         folded::unfolded(&transaction)
     }
 
-    /// Writes what all engagements so far add up to, and deletes those that the graph does not need.
-    pub(super) fn fold(&self, memory: &Memory) -> Result<(), String> {
-        self.write(|transaction| folded::fold(transaction.inner, memory))
+    /// Writes what all engagements so far add up to, and what `givers` gave, and deletes those that the graph does not
+    /// need.
+    pub(super) fn fold(&self, memory: &Memory, givers: &BTreeSet<UserId>) -> Result<(), String> {
+        self.write(|transaction| folded::fold(transaction.inner, memory, givers))
     }
 
     /// Brings `memory`, which holds what was loaded, up to date.
@@ -205,20 +212,21 @@ impl Tables {
             let (user, post, author, kind, at, is_counted) = value;
             let Some(engagement) = engagement(user, post, author, kind, at) else { return Ok(()) };
             if folded.plain {
-                memory.record_edge(&engagement);
+                memory.record_edges(std::iter::once(engagement));
             } else {
-                memory.record(&engagement, &memory.traits(&engagement), is_counted);
+                let traits = memory.traits(&engagement);
+                memory.record(&[Recorded { engagement, traits, is_counted }]);
             }
         });
-        each!(ENGAGEMENTS, "engagements_with_traits", |key, value| {
-            let (user, post, author, kind, at, is_counted, traits) = value;
-            let Some(engagement) = engagement(user, post, author, kind, at) else { return Ok(()) };
-            if key < folded.through {
-                memory.record_edge(&engagement);
+        for row in transaction.open_table(ENGAGEMENTS).map_err(text)?.iter().map_err(text)? {
+            let (first, row) = row.map_err(text)?;
+            let recorded = events::read(first.value(), row.value())?;
+            if first.value() < folded.through {
+                memory.record_edges(recorded.map(|one| one.engagement));
             } else {
-                memory.record(&engagement, &EventTraits::unpack(traits), is_counted);
+                memory.record(&recorded.collect::<Vec<_>>());
             }
-        });
+        }
         each!(FEEDBACK, "feedback", |key, value| {
             let Said { what, is_withdrawn } = from_json(value)?;
             memory.apply(if is_withdrawn { Write::WithdrawFeedback(what) } else { Write::Feedback(what) })
@@ -234,12 +242,6 @@ impl Tables {
     }
 }
 
-/// An engagement as it is stored; none when its kind is not known.
-pub(super) fn engagement(user: u64, post: u64, author: u64, kind: u8, at: i64) -> Option<Engagement> {
-    let kind = *EngagementKind::ALL.get(usize::from(kind))?;
-    Some(Engagement { user: UserId(user), post: PostId(post), author: UserId(author), kind, at: Millis(at) })
-}
-
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(bytes)
 }
@@ -251,9 +253,29 @@ fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Rejection> {
 /// A transaction that takes writes.
 pub(super) struct Transaction<'a> {
     inner: &'a WriteTransaction,
+    /// Posts that it adds, or takes away.
+    posts: IdMap<PostId, bool>,
+    /// Its engagements, as one row.
+    engagements: Vec<u8>,
 }
 
-impl Transaction<'_> {
+impl<'a> Transaction<'a> {
+    fn new(inner: &'a WriteTransaction) -> Self {
+        Self { inner, posts: IdMap::default(), engagements: Vec::new() }
+    }
+
+    /// Puts in what was collected.
+    fn finish(self) -> Result<(), redb::Error> {
+        if self.engagements.is_empty() {
+            return Ok(());
+        }
+        let mut table = self.inner.open_table(ENGAGEMENTS)?;
+        // Numbers of engagements that were folded and are gone are not given again.
+        let first = events::end(&table)?.max(folded::through(&self.inner.open_table(META)?)?);
+        table.insert(first, self.engagements.as_slice())?;
+        Ok(())
+    }
+
     /// Puts a write into the transaction. What was put before it counts as stored.
     pub(super) fn put(&mut self, write: &Write, memory: &Memory) -> Result<(), Rejection> {
         match write {
@@ -277,8 +299,12 @@ impl Transaction<'_> {
                     return Err(Rejection::Refused(format!("id {} is taken", post.id)));
                 }
                 table.insert(post.id.0, to_json(post)?.as_slice())?;
+                self.posts.insert(post.id, true);
             }
-            Write::DeletePost(id) => _ = self.inner.open_table(POSTS)?.insert(id.0, [].as_slice())?,
+            Write::DeletePost(id) => {
+                self.inner.open_table(POSTS)?.insert(id.0, [].as_slice())?;
+                self.posts.insert(*id, false);
+            }
             Write::EditPost { old, new } => {
                 let mut posts = self.inner.open_table(POSTS)?;
                 let written = posts.get(old.0)?.map(|value| value.value().to_vec());
@@ -301,6 +327,7 @@ impl Transaction<'_> {
                 posts.insert(old.0, [].as_slice())?;
                 posts.insert(new.id.0, to_json(new)?.as_slice())?;
                 self.inner.open_table(VERSIONS)?.insert(old.0, new.id.0)?;
+                self.posts.extend([(*old, false), (new.id, true)]);
             }
             Write::PutUser(user) => {
                 self.inner.open_table(USERS)?.insert(user.id.0, to_json(user)?.as_slice())?;
@@ -310,19 +337,14 @@ impl Transaction<'_> {
                 self.inner.open_table(SETTINGS)?.insert(id.0, to_json(settings)?.as_slice())?;
             }
             Write::Engagements(engagements) => {
-                let mut table = self.inner.open_table(ENGAGEMENTS)?;
-                let posts = self.inner.open_table(POSTS)?;
-                let folded = folded::through(&self.inner.open_table(META)?)?;
-                // Numbers of engagements that were folded and are gone are not given again.
-                let first = next_sequence(&table)?.max(folded);
-                for (sequence, (event, traits)) in (first..).zip(engagements) {
-                    let Engagement { user, post, author, kind, at } = *event;
+                self.engagements.reserve(engagements.len() * events::BYTES);
+                for recorded in engagements {
+                    let Engagement { post, kind, .. } = recorded.engagement;
                     // A replay sees all posts before all engagements: it must not count what came before its post.
-                    let written = posts.get(post.0)?.map(|value| !value.value().is_empty());
-                    let is_counted = written.unwrap_or_else(|| memory.posts.contains(post));
-                    let kind = kind.index() as u8;
-                    let row = (user.0, post.0, author.0, kind, at.0, is_counted, traits.pack());
-                    table.insert(sequence, row)?;
+                    let here = || self.posts.get(&post).copied();
+                    let is_counted =
+                        Posts::counts(kind) && here().unwrap_or_else(|| memory.posts.contains(post));
+                    events::write(&Recorded { is_counted, ..*recorded }, &mut self.engagements);
                 }
             }
             Write::PutList(list) => {

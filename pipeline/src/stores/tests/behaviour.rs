@@ -7,7 +7,7 @@ use super::{HOUR_MS, NOW, in_memory, post};
 use crate::domain::stores::{List, Relation, StoreError, Stores, TallyKey};
 use crate::domain::{
     Cut, Dismissal, Engagement, EngagementKind, Feedback, FeedbackKind, ListId, Millis, PostId,
-    SensitiveMedia, User, UserId, ViewerSettings, rows_of,
+    SensitiveMedia, User, UserId, ViewerSettings,
 };
 
 fn stores() -> Stores {
@@ -128,7 +128,7 @@ fn engagements_reach_graph_counts_posts_and_communities() {
     let keys = [TallyKey::Post(liked.id), TallyKey::Person(UserId(2)), TallyKey::Person(UserId(4))];
     let mut favorites = Vec::new();
     stores.aggregates.visit_tallies(&keys, &mut |position, rows| {
-        favorites.push((position, rows_of(rows, Cut::Any, 0).first().map(|row| row.count.total())));
+        favorites.push((position, rows.of(Cut::Any, 0).iter().next().map(|row| row.count.total())));
     });
     assert_eq!(favorites, [(0, Some(2)), (1, Some(2))]);
     let mut given = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{NOW, in_memory, post};
 use crate::domain::stores::{Relation, TallyKey};
-use crate::domain::{Cut, Engagement, EngagementKind, PostId, UserId, rows_of};
+use crate::domain::{Cut, Engagement, EngagementKind, PostId, UserId};
 
 const POSTS_PER_WRITER: u64 = 60;
 const WRITERS: u64 = 4;
@@ -100,7 +100,7 @@ fn no_engagement_and_no_follow_is_lost_between_writers() {
     assert_eq!(stores.engagements.of_post(liked.id, 1_000).len(), 200);
     let mut received = Vec::new();
     stores.aggregates.visit_tallies(&[TallyKey::Person(UserId(9))], &mut |_, rows| {
-        received.extend(rows_of(rows, Cut::Any, 0).iter().map(|row| (row.key.kind(), row.count.total())));
+        received.extend(rows.of(Cut::Any, 0).iter().map(|row| (row.key.kind(), row.count.total())));
     });
     assert_eq!(received, [(EngagementKind::Favorite, 200)]);
     let followers = stores.graph.sources(Relation::Follow, UserId(9));

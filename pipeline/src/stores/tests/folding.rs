@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use super::NOW;
 use crate::domain::stores::{Stores, TallyKey};
@@ -102,7 +102,7 @@ fn everything(stores: &Stores, now: Millis, posts: &[Vec<PostId>]) -> Vec<String
     keys.extend(["de", "fr"].map(|country| TallyKey::Country(crate::domain::country_code(country))));
     keys.push(TallyKey::Language(0));
     stores.aggregates.visit_tallies(&keys, &mut |place, rows| {
-        for row in rows {
+        for row in rows.iter() {
             lines.push(format!("{place} {:?} {:?}", row.key, row.count.values(&decay).map(f32::to_bits)));
         }
     });
@@ -131,10 +131,11 @@ fn everything(stores: &Stores, now: Millis, posts: &[Vec<PostId>]) -> Vec<String
 fn rows(journal: &Path) -> (u64, u64) {
     let database = redb::Database::open(journal).expect("opens");
     let transaction = database.begin_read().expect("reads");
-    type Row = (u64, u64, u64, u8, i64, bool, u64);
-    let events = TableDefinition::<u64, Row>::new("engagements_with_traits");
+    let events = TableDefinition::<u64, &[u8]>::new("engagement_groups");
     let folded = TableDefinition::<(u8, u64), &[u8]>::new("folded");
-    let events = transaction.open_table(events).expect("is there").len().expect("counts");
+    let events = transaction.open_table(events).expect("is there");
+    let bytes = |row: Result<(_, redb::AccessGuard<&[u8]>), _>| row.expect("reads").1.value().len() as u64;
+    let events = events.iter().expect("reads").map(bytes).sum::<u64>() / 42;
     (events, transaction.open_table(folded).expect("is there").len().expect("counts"))
 }
 

@@ -121,6 +121,7 @@ fn rows_that_no_store_wrote_are_refused_by_table_and_row() {
     let folded = TableDefinition::<(u8, u64), &[u8]>::new("folded");
     let posts = TableDefinition::<u64, &[u8]>::new("posts");
     let history = TableDefinition::<(u64, u64), &[u8]>::new("history");
+    let events = TableDefinition::<u64, &[u8]>::new("engagement_groups");
     let not_numbers = [f32::NAN.to_le_bytes(); 12].concat();
     let not_a_score = f64::NAN.to_le_bytes();
     let video = post(1, 0, 0).id.0;
@@ -134,6 +135,10 @@ fn rows_that_no_store_wrote_are_refused_by_table_and_row() {
         (with_row(posts, PostId::at(NOW).0, b"{\"id\":"), ["posts", "row"]),
         (with_row(posts, PostId::at(NOW).0, &[0xff; 40]), ["posts", "row"]),
         (with_row(history, (1, 2), b"[]"), ["history", "row"]),
+        (with_row(events, 1 << 40, &[0; 41]), ["engagement_groups", "do not read"]),
+        (with_row(events, 1 << 40, &[0; 43]), ["engagement_groups", "do not read"]),
+        (with_row(events, 1 << 40, &[]), ["engagement_groups", "do not read"]),
+        (with_row(events, u64::MAX, &[0; 42]), ["engagement_groups", "do not read"]),
     ] {
         for word in said {
             assert!(problem.contains(word), "{word}: {problem}");

@@ -4,8 +4,11 @@ mod behaviour;
 mod bounds;
 mod concurrency;
 mod folding;
+mod given;
 mod history;
 mod hostile;
+mod layouts;
+mod refusals;
 mod replay;
 mod versions;
 

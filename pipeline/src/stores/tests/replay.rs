@@ -101,8 +101,8 @@ impl Twin {
             }
             Change::Engage(user, number, kind) => {
                 let kind = EngagementKind::ALL[kind];
-                let event =
-                    Engagement { user: UserId(user), post: id_of(number), author: UserId(1), kind, at: NOW };
+                let author = UserId(self.posts.get(&id_of(number)).map_or(1, |post| post.0));
+                let event = Engagement { user: UserId(user), post: id_of(number), author, kind, at: NOW };
                 stores.engagements.record(&[event]).expect("records");
                 *self.engagements.entry(user).or_default() += 1;
                 if let (Some(post), EngagementKind::Favorite) = (self.posts.get_mut(&id_of(number)), kind) {

@@ -13,7 +13,7 @@ use crate::domain::stores::{
 };
 use crate::domain::{
     CachedPost, Decayed, DenseEmbedding, Dismissal, Engagement, EventTraits, EventWeight, Feedback, IdSet,
-    ListId, Millis, Platform, Post, PostCounts, PostId, PostTraits, RealGraphScores, Row, RowKey,
+    ListId, Millis, Platform, Post, PostCounts, PostId, PostTraits, RealGraphScores, RowKey, Rows,
     ServedResponse, SparseEmbedding, Tally, TallyKind, User, UserId, ViewerSettings, cuts_of,
 };
 
@@ -217,7 +217,7 @@ impl Data {
 
 /// Counts anew from all events, with every call.
 impl AggregateStore for MemoryStores {
-    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, &[Row])) {
+    fn visit_tallies(&self, keys: &[TallyKey], visit: &mut dyn FnMut(usize, Rows<'_>)) {
         let data = self.data();
         for (position, key) in keys.iter().enumerate() {
             let mut tally = Tally::default();

@@ -198,8 +198,8 @@ async fn drive(
         let viewer = usize::try_from(random.next() % tokens.len() as u64).unwrap_or(0);
         under_way.push(tokio::spawn(async move {
             let sent = planned.elapsed();
-            let reply = client.ask(&tokens[viewer]).await;
-            Sample { planned: after, sent_late: sent, latency: planned.elapsed(), reply }
+            let (reply, arrived) = client.ask(&tokens[viewer]).await;
+            Sample { planned: after, sent_late: sent, latency: arrived.duration_since(planned), reply }
         }));
     }
     under_way

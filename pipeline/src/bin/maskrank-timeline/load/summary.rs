@@ -25,7 +25,10 @@ pub(super) struct Sample {
 pub(super) struct Summary {
     step: Step,
     sent: usize,
+    /// Whole, or without what a component that failed would have given; never a fallback.
     answered: usize,
+    partial: usize,
+    fallback: usize,
     shed: usize,
     failed: usize,
     /// Latencies of what was answered: p50, p99, p99.9 and the longest; none when nothing was.
@@ -44,13 +47,14 @@ impl Summary {
     /// Sums up a step that came after `earlier` ones.
     pub(super) fn of(step: Step, samples: &[Sample], earlier: &[Self]) -> Self {
         let count = |reply| samples.iter().filter(|sample| sample.reply == reply).count();
-        let answered = samples.iter().filter(|sample| sample.reply == Reply::Answered);
+        let is_served = |reply: Reply| matches!(reply, Reply::Answered | Reply::Partial);
+        let answered = samples.iter().filter(|sample| is_served(sample.reply));
         let mut latencies: Vec<Duration> = answered.map(|sample| sample.latency).collect();
         latencies.sort_unstable();
         let recovered_after = match earlier {
             [.., usual, rush] if rush.step.rate > step.rate.max(usual.step.rate) => {
                 let bound = usual.latencies[1].unwrap_or(Duration::MAX);
-                let is_wrong = |sample: &&Sample| sample.reply != Reply::Answered || sample.latency > bound;
+                let is_wrong = |sample: &&Sample| !is_served(sample.reply) || sample.latency > bound;
                 let aftermath = samples.iter().filter(|sample| sample.planned <= AFTERMATH);
                 Some(aftermath.filter(is_wrong).map(|sample| sample.planned).max().unwrap_or_default())
             }
@@ -60,6 +64,8 @@ impl Summary {
             step,
             sent: samples.len(),
             answered: latencies.len(),
+            partial: count(Reply::Partial),
+            fallback: count(Reply::Fallback),
             shed: count(Reply::Shed),
             failed: count(Reply::Failed),
             latencies: [0.5, 0.99, 0.999, 1.0].map(|share| quantile(&latencies, share)),
@@ -68,7 +74,7 @@ impl Summary {
         }
     }
 
-    fn cells(&self) -> [String; 12] {
+    fn cells(&self) -> [String; COLUMNS.len()] {
         let [p50, p99, p999, max] = self.latencies.map(milliseconds);
         let recovered = self.recovered_after.map_or("-".to_owned(), |at| format!("{:.2}", at.as_secs_f64()));
         [
@@ -84,12 +90,14 @@ impl Summary {
             self.failed.to_string(),
             recovered,
             milliseconds(self.lag),
+            self.partial.to_string(),
+            self.fallback.to_string(),
         ]
     }
 }
 
 /// Names of a line's cells: for people, and in files.
-const COLUMNS: [(&str, &str); 12] = [
+const COLUMNS: [(&str, &str); 14] = [
     ("rate/s", "rate_per_s"),
     ("done/s", "answered_per_s"),
     ("sent", "sent"),
@@ -102,6 +110,8 @@ const COLUMNS: [(&str, &str); 12] = [
     ("failed", "failed"),
     ("recov. s", "recovered_after_s"),
     ("lag ms", "driver_lag_ms"),
+    ("partial", "partial"),
+    ("fallback", "fallback"),
 ];
 
 fn aligned(cells: impl Iterator<Item = impl AsRef<str>>) -> String {
@@ -116,14 +126,19 @@ pub(super) fn line(out: &mut impl Write, summary: &Summary) -> std::io::Result<(
     writeln!(out, "{}", aligned(summary.cells().iter()))
 }
 
-/// Appends lines to a file, which gets a first line with the columns' names when it is new.
+/// Appends lines to a file, which gets a first line with the columns' names when it is new, and must have that line when
+/// it is not.
 pub(super) fn append(path: &Path, labels: &[(&str, String)], summaries: &[Summary]) -> std::io::Result<()> {
-    let is_new = !path.exists();
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
     let joined = |cells: Vec<&str>| cells.join(",");
-    if is_new {
-        let names = labels.iter().map(|(name, _)| *name).chain(COLUMNS.iter().map(|(_, name)| *name));
-        writeln!(file, "{}", joined(names.collect()))?;
+    let names = labels.iter().map(|(name, _)| *name).chain(COLUMNS.iter().map(|(_, name)| *name));
+    let names = joined(names.collect());
+    let known = if path.exists() { std::fs::read_to_string(path)? } else { String::new() };
+    if known.lines().next().is_some_and(|first| first != names) {
+        return Err(std::io::Error::other(format!("{} has other columns than {names}", path.display())));
+    }
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    if known.is_empty() {
+        writeln!(file, "{names}")?;
     }
     for summary in summaries {
         let cells = summary.cells();
@@ -155,6 +170,30 @@ mod tests {
         }
         assert_eq!(quantile(&sorted[..1], 0.99), Some(Duration::from_millis(1)));
         assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_fallback_is_not_served_and_a_partial_answer_is() {
+        let ms = Duration::from_millis;
+        let sample = |latency, reply| Sample { latency: ms(latency), reply, ..Sample::default() };
+        let samples = [sample(10, Reply::Answered), sample(20, Reply::Partial), sample(1, Reply::Fallback)];
+        let summary = Summary::of(Step { rate: 3.0, seconds: 1.0 }, &samples, &[]);
+        assert_eq!((summary.answered, summary.partial, summary.fallback), (2, 1, 1));
+        assert_eq!((summary.sent, summary.failed, summary.latencies[0]), (3, 0, Some(ms(10))));
+    }
+
+    #[test]
+    fn lines_are_not_appended_to_another_table() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (new, other) = (folder.path().join("new.csv"), folder.path().join("other.csv"));
+        std::fs::write(&other, "label,rate_per_s\n").expect("writes");
+        let summary = Summary::of(Step { rate: 3.0, seconds: 1.0 }, &[], &[]);
+        let labels = [("label", "a".to_owned())];
+        assert!(append(&other, &labels, std::slice::from_ref(&summary)).is_err());
+        (0..2).for_each(|_| append(&new, &labels, std::slice::from_ref(&summary)).expect("appends"));
+        let lines = std::fs::read_to_string(&new).expect("reads");
+        let widths: Vec<_> = lines.lines().map(|line| line.split(',').count()).collect();
+        assert_eq!(widths, [1 + COLUMNS.len(); 3]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Columns, Content};
 use crate::domain::stores::{AggregateStore, TallyKey};
 use crate::domain::{
     Candidate, Carries, Cut, DecayTable, EngagementKind, Form, Habit, PostId, Query, country_code,
-    habit_code, hour_and_weekday, language_code, rows_of, topic_code,
+    habit_code, hour_and_weekday, language_code, topic_code,
 };
 use crate::engine::{Component, Failure};
 use crate::features::{FeatureFamily, FeatureSpec, Level, Rows};
@@ -237,7 +237,7 @@ impl FeatureFamily for Received {
             let out = row.continuous();
             for (place, read) in self.reads.iter().enumerate() {
                 let Some((cut, code)) = read.cut(query, candidate(index)) else { continue };
-                for counted in rows_of(tally, cut, code) {
+                for counted in tally.of(cut, code).iter() {
                     let slots = self.columns.slots(out, place, counted.key.kind());
                     slots
                         .iter_mut()
