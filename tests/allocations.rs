@@ -9,7 +9,7 @@ use maskrank::{Backend, Batch, BinaryType, Outputs, Precision, ScoreOptions, Sco
 
 mod common;
 
-use common::allocator::{Counting, blocks};
+use common::allocator::{Counting, blocks, own_blocks};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -42,7 +42,9 @@ fn blocks_of_a_call(threads: usize, precision: Precision) -> usize {
     }
     let mut most = 0;
     for requests in batches.iter().cycle().take(30) {
-        let (result, blocks) = blocks(|| scorer.score(Batch { requests }, &options, &mut scores));
+        let call = || scorer.score(Batch { requests }, &options, &mut scores);
+        // One thread is the caller's own.
+        let (result, blocks) = if threads == 1 { own_blocks(call) } else { blocks(call) };
         result.unwrap();
         most = most.max(blocks);
     }
@@ -89,7 +91,7 @@ fn lent_staging_allocates_nothing_after_the_first_time() {
     };
     call(&[5, 0, 10, 5]);
     for sizes in [&[20][..], &[5, 0, 10, 5], &[], &[1, 1]] {
-        let ((), blocks) = blocks(|| call(sizes));
+        let ((), blocks) = own_blocks(|| call(sizes));
         assert_eq!(blocks, 0, "{sizes:?}");
     }
 }
