@@ -68,8 +68,9 @@ pub(super) fn end(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<u64,
     Ok(last.map_or(0, |(first, row)| first.value().saturating_add((row.value().len() / BYTES) as u64)))
 }
 
-/// Brings what journals of layout 1 hold into rows of today's layout.
-pub(super) fn group_single(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+/// Brings what journals of layout 1 hold into rows of today's layout. What is in the sums, the numbers below `through`, and
+/// what is not have no row in common.
+pub(super) fn group_single(transaction: &WriteTransaction, through: u64) -> Result<(), redb::Error> {
     {
         let single = transaction.open_table(SINGLE)?;
         let mut table = transaction.open_table(ENGAGEMENTS)?;
@@ -79,7 +80,8 @@ pub(super) fn group_single(transaction: &WriteTransaction) -> Result<(), redb::E
             let (user, post, author, kind, at, is_counted, traits) = value.value();
             let Some(engagement) = engagement(user, post, author, kind, at) else { continue };
             let length = row.len() / BYTES;
-            if length == MOST || number.value() != first + length as u64 {
+            let is_apart = number.value() != first + length as u64 || number.value() == through;
+            if length == MOST || is_apart {
                 if length > 0 {
                     table.insert(first, row.as_slice())?;
                 }

@@ -99,7 +99,8 @@ impl Tables {
                 Some(LAYOUT) => {}
                 None => _ = meta.insert("layout", LAYOUT).map_err(text)?,
                 Some(1) => {
-                    events::group_single(&transaction).map_err(text)?;
+                    let through = folded::through(&meta).map_err(text)?;
+                    events::group_single(&transaction, through).map_err(text)?;
                     meta.insert("layout", LAYOUT).map_err(text)?;
                 }
                 Some(other) => return Err(format!("layout {other} is not known, expected {LAYOUT}")),

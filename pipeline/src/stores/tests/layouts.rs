@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::{NOW, on_disk, post};
+use super::{NOW, post, users};
 use crate::domain::stores::{Stores, TallyKey};
-use crate::domain::{Engagement, EngagementKind, UserId};
+use crate::domain::{Engagement, EngagementKind, ManualClock, UserId};
+use crate::stores::{Embedded, StoreOptions};
 
 type Single = (u64, u64, u64, u8, i64, bool, u64);
 const SINGLE: TableDefinition<u64, Single> = TableDefinition::new("engagements_with_traits");
@@ -33,7 +34,14 @@ fn everything(stores: &Stores) -> Vec<String> {
     lines
 }
 
-/// Writes the rows of engagements as the layout before had them; numbers have gaps where engagements were folded.
+/// Stores that fold after so many engagements.
+fn open(journal: &Path, fold_after: usize) -> Stores {
+    let options = StoreOptions { fold_after, ..StoreOptions::default() };
+    let clock = Arc::new(ManualClock::new(NOW));
+    Arc::new(Embedded::open(users(9), journal, clock, options).expect("opens")).stores()
+}
+
+/// Writes the rows of engagements as the layout before had them; numbers have gaps where some are gone.
 fn make_old(journal: &Path, gap: u64) -> usize {
     let database = redb::Database::open(journal).expect("opens");
     let transaction = database.begin_write().expect("begins");
@@ -41,13 +49,13 @@ fn make_old(journal: &Path, gap: u64) -> usize {
     {
         let groups = transaction.open_table(GROUPS).expect("is there");
         let mut single = transaction.open_table(SINGLE).expect("opens");
+        let numbered = |number: u64| number + gap * (number / 5);
         for group in groups.iter().expect("reads") {
             let (first, row) = group.expect("reads");
             for (place, bytes) in (0..).zip(row.value().chunks_exact(42)) {
                 let word =
                     |at: usize| u64::from_le_bytes(bytes[8 * at..8 * at + 8].try_into().expect("eight"));
-                let number = first.value() + place;
-                let number = number + gap * (number / 5);
+                let number = numbered(first.value() + place);
                 let row = (word(0), word(1), word(2), bytes[40], word(3) as i64, bytes[41] == 1, word(4));
                 single.insert(number, row).expect("inserts");
                 count += 1;
@@ -55,6 +63,8 @@ fn make_old(journal: &Path, gap: u64) -> usize {
         }
         let mut meta = transaction.open_table(META).expect("is there");
         meta.insert("layout", 1).expect("inserts");
+        let through = meta.get("folded_through").expect("reads").map_or(0, |value| value.value());
+        meta.insert("folded_through", numbered(through)).expect("inserts");
     }
     transaction.delete_table(GROUPS).expect("deletes");
     transaction.commit().expect("commits");
@@ -63,7 +73,8 @@ fn make_old(journal: &Path, gap: u64) -> usize {
 
 #[test]
 fn a_journal_of_single_engagements_opens_as_it_was_and_takes_more() {
-    for gap in [0, 1] {
+    // Folds leave engagements that are in the sums beside some that are not.
+    for (gap, fold_after) in [(0, usize::MAX), (1, usize::MAX), (0, 50), (1, 50)] {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = folder.path().join("state.redb");
         let record = |stores: &Stores, steps: std::ops::Range<u64>| {
@@ -74,7 +85,7 @@ fn a_journal_of_single_engagements_opens_as_it_was_and_takes_more() {
                 stores.engagements.record(&vec![event; 1 + step as usize % 3]).expect("records");
             }
         };
-        let stores = on_disk(&journal).stores();
+        let stores = open(&journal, fold_after);
         (0..2).for_each(|number| stores.posts.insert(post(3, 60_000, number)).expect("new"));
         record(&stores, 0..30);
         // Counted from here on.
@@ -83,13 +94,13 @@ fn a_journal_of_single_engagements_opens_as_it_was_and_takes_more() {
         let before = everything(&stores);
         drop(stores);
         assert_eq!(make_old(&journal, gap), 120);
-        let stores = on_disk(&journal).stores();
-        assert_eq!(everything(&stores), before, "gaps of {gap}");
+        let stores = open(&journal, fold_after);
+        assert_eq!(everything(&stores), before, "gaps of {gap}, folds after {fold_after}");
         record(&stores, 60..70);
         let more = everything(&stores);
         assert_ne!(more, before);
         drop(stores);
-        assert_eq!(everything(&on_disk(&journal).stores()), more, "gaps of {gap}, opened again");
+        assert_eq!(everything(&open(&journal, fold_after)), more, "gaps of {gap}, opened again");
         let database = Arc::new(redb::Database::open(&journal).expect("opens"));
         let meta = database.begin_read().expect("reads").open_table(META).expect("is there");
         assert_eq!(meta.get("layout").expect("reads").map(|value| value.value()), Some(2));
