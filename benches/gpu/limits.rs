@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use maskrank::Precision;
 use maskrank::cuda_ceilings::{Ceiling, Ceilings};
-use maskrank_rows::Limit;
+use maskrank_rows::{Limit, binding_limit};
 
 /// Measured in the same process as the rows that are held against them.
 #[derive(Debug)]
@@ -69,11 +69,7 @@ impl Limits {
             self.read(region)?;
         }
         let (rate, bandwidth) = (self.multiply[&name], self.read[&region]);
-        let (compute, memory) = (flops / rate, bytes / bandwidth);
-        let (bound, limit) = match compute > memory {
-            true => (compute, format!("limit: multiply rate {:.1} TFLOP/s", rate / 1e12)),
-            false => (memory, format!("limit: read bandwidth {:.1} GB/s", bandwidth / 1e9)),
-        };
+        let (bound, limit) = binding_limit((flops, rate), (bytes, bandwidth));
         let share = bound / seconds;
         Ok((limit, (share > 0.0 && share <= 1.0).then_some(share)))
     }

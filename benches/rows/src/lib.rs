@@ -14,5 +14,5 @@ pub mod statistics;
 pub use csv::{from_csv, to_csv};
 pub use place::{Place, commit, today};
 pub use record::{Recorder, Run, find, read, records};
-pub use row::{COLUMNS, Limit, Row};
+pub use row::{COLUMNS, Limit, Row, binding_limit};
 pub use statistics::Summary;

@@ -154,3 +154,27 @@ pub struct Limit {
     /// How it was measured.
     pub how: String,
 }
+
+/// Seconds that work takes at least, FLOPs at a rate or bytes at a bandwidth, whichever takes longer; and that limit as a
+/// row's `baseline` has it.
+#[must_use]
+pub fn binding_limit((flops, rate): (f64, f64), (bytes, bandwidth): (f64, f64)) -> (f64, String) {
+    let (compute, memory) = (flops / rate, bytes / bandwidth);
+    if compute > memory {
+        (compute, format!("limit: multiply rate {:.3} TFLOP/s", rate / 1e12))
+    } else {
+        (memory, format!("limit: read bandwidth {:.1} GB/s", bandwidth / 1e9))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longer_of_two_times_binds() {
+        let limit = |flops| binding_limit((flops, 2e12), (4e9, 1e9));
+        assert_eq!(limit(9e12), (4.5, "limit: multiply rate 2.000 TFLOP/s".to_owned()));
+        assert_eq!(limit(7e12), (4.0, "limit: read bandwidth 1.0 GB/s".to_owned()));
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use maskrank_rows::Limit;
+use maskrank_rows::{Limit, binding_limit};
 
 use super::{RETRIES, Share};
 
@@ -42,11 +42,7 @@ impl Adapter {
         }
         for retry in 0..=RETRIES {
             let (rate, bandwidth) = (self.multiply, self.read.get(&region).copied().unwrap_or(f64::NAN));
-            let (compute, memory) = (flops / rate, bytes as f64 / bandwidth);
-            let (bound, limit) = match compute > memory {
-                true => (compute, format!("limit: multiply rate {:.3} TFLOP/s", rate / 1e12)),
-                false => (memory, format!("limit: read bandwidth {:.1} GB/s", bandwidth / 1e9)),
-            };
+            let (bound, limit) = binding_limit((flops, rate), (bytes as f64, bandwidth));
             let of_limit = bound / seconds;
             if of_limit <= 1.0 {
                 return Ok(Share { of_limit, limit });

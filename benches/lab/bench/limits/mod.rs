@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use maskrank::plan::{Folding, Plan, Step};
 use maskrank::{CpuKernel, Model, Precision};
-use maskrank_rows::Limit;
+use maskrank_rows::{Limit, binding_limit};
 
 /// Rounds of measuring again before a limit that was exceeded is called wrong.
 const RETRIES: usize = 4;
@@ -232,12 +232,7 @@ impl Limits {
                 self.measure(precision, threads, region);
                 continue;
             }
-            let (compute, memory) = (flops / rate, bytes as f64 / bandwidth);
-            let (bound, limit) = if compute > memory {
-                (compute, format!("limit: multiply rate {:.3} TFLOP/s", rate / 1e12))
-            } else {
-                (memory, format!("limit: read bandwidth {:.1} GB/s", bandwidth / 1e9))
-            };
+            let (bound, limit) = binding_limit((flops, rate), (bytes as f64, bandwidth));
             let of_limit = bound / seconds;
             if of_limit <= 1.0 {
                 return Ok(Share { of_limit, limit });
