@@ -135,17 +135,16 @@ impl<K: Kernel, A: Add> Work for Store<'_, K, A> {
         let Self { product, workspace, strip, rows, sums, add } = self;
         let output = product.output;
         let column = strip * STRIP;
-        let into = column - product.output_from;
         // SAFETY: `runs` visits the strip's own columns of `rows`, all inside the operands; the caller's promise.
         unsafe {
             match &product.op.epilogue {
                 GemmEpilogue::Bias => runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
-                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, into), v);
+                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
                 }),
                 GemmEpilogue::Relu => runs::<K>(product, workspace, strip, rows, sums, add, |v, at| {
                     // Not `max`: a NaN must stay one.
                     let v = v.map(|v| if v < 0.0 { 0.0 } else { v });
-                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, into), v);
+                    workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
                 }),
                 GemmEpilogue::Multiply => {
                     let by = product.by.unwrap_or(output);
@@ -156,7 +155,7 @@ impl<K: Kernel, A: Add> Work for Store<'_, K, A> {
                         fetch(workspace.elements.at(0).wrapping_add(next).cast());
                         let by = workspace.load_at::<K::Isa>(at.index::<K::Stored>(workspace, by, column));
                         v.iter_mut().zip(by).for_each(|(v, by)| *v *= by);
-                        workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, into), v);
+                        workspace.store_at::<K::Isa>(at.index::<K::Stored>(workspace, output, column), v);
                     });
                 }
                 GemmEpilogue::LayerNorm(..) if A::ADDS => {

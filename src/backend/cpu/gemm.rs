@@ -13,6 +13,7 @@
 //! request's sums.
 
 use std::ops::Range;
+use std::ptr;
 
 use super::element::Element;
 use super::epilogue::{self, Taken};
@@ -34,11 +35,6 @@ pub(super) struct Product<'a, E> {
     pub(super) by: Option<Operand>,
     /// First column of the sums that wait for a norm.
     pub(super) waiting: usize,
-    /// First column of K and the one after the last: all of it, or a part, whole chunks or the last, that alone is in
-    /// the input and is added to the sums.
-    pub(super) depth: (usize, usize),
-    /// Column that the output's first column is, where only a part of them is kept.
-    pub(super) output_from: usize,
     /// Rows of requests, and how many the workspace holds; looked at where [`GemmOp::once`] is.
     pub(super) requests: (Operand, usize),
 }
@@ -67,12 +63,11 @@ pub(super) unsafe fn strips<K: Kernel>(
     // SAFETY: the caller's promise about the input.
     let few = unsafe { gather::<K>(workspace, product.input, first..op.depth, rows, few.as_mut_slice()) };
     let chunk = chunk_of::<K>(op.depth - first, rows);
-    let depth = product.depth.0.max(first)..product.depth.1;
-    let part = part_of(depth.len(), rows, chunk, resident);
+    let part = part_of(op.depth - first, rows, chunk, resident);
     // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
     let room = (rows.next_multiple_of(PANEL) + 1) * STRIP;
     let waits = matches!(op.epilogue, GemmEpilogue::LayerNorm(..));
-    let group = match part < depth.len() {
+    let group = match part < op.depth - first {
         true if waits => strips.len(),
         true => (sums.len() / room).max(1),
         false => 1,
@@ -80,8 +75,8 @@ pub(super) unsafe fn strips<K: Kernel>(
     assert!(sums.len() >= room - STRIP, "sums for every row");
     for from in strips.clone().step_by(group.max(1)) {
         let group = from..strips.end.min(from + group.max(1));
-        for start in depth.clone().step_by(part) {
-            let columns = start..depth.end.min(start + part);
+        for start in (first..op.depth).step_by(part) {
+            let columns = start..op.depth.min(start + part);
             for strip in group.clone() {
                 let weights = &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
                 let last = columns.end == op.depth;
@@ -89,29 +84,32 @@ pub(super) unsafe fn strips<K: Kernel>(
                     // SAFETY: the caller's promise about the rows of requests.
                     unsafe { take(kernel, product, workspace, weights, once, request_sums, &mut wide) }
                 });
-                let sums = match waits {
+                let mut sums_of = |strip: usize| match waits {
                     // SAFETY: the product's own columns of what waits, inside the capacity.
                     true => unsafe { workspace.waiting(product.waiting + strip * STRIP) },
                     false => sums[(strip - from) * room..].as_mut_ptr(),
                 };
+                // Of many strips' sums the next are not in L2; those of the first strip are added to in the next part.
+                let next = if strip + 1 < group.end { strip + 1 } else { group.start };
+                let next_sums = if next == strip { ptr::null() } else { sums_of(next).cast_const() };
                 let sweep = Sweep {
                     kernel,
                     workspace,
                     operand: product.input,
                     shift: 0,
-                    from: product.depth.0,
                     few,
                     weights,
                     columns: columns.clone(),
                     chunk,
                     rows,
                     accumulate: start > first,
+                    next_sums,
                 };
                 // SAFETY: the caller's promises about the input and the output; the session is the caller's. The sums
                 // are this thread's: whole panels of rows of scratch, at most a group's strips of them, or of what
                 // waits.
                 unsafe {
-                    sweep.run(sums, &mut wide, |rows, sums| {
+                    sweep.run(sums_of(strip), &mut wide, |rows, sums| {
                         if last {
                             epilogue::store(kernel, product, workspace, strip, rows, sums, taken.as_ref());
                         }
@@ -195,13 +193,13 @@ unsafe fn take<'a, K: Kernel>(
             workspace,
             operand,
             shift,
-            from: 0,
             few: None,
             weights,
             columns,
             chunk,
             rows,
             accumulate,
+            next_sums: ptr::null(),
         };
         // SAFETY: the caller's promise; the sums have room for whole panels of these rows (asserted).
         unsafe { sweep.run(sums, wide, |_, _| {}) };
@@ -209,8 +207,9 @@ unsafe fn take<'a, K: Kernel>(
     Taken { once, normed, plain }
 }
 
-/// Sums that wait for their next part of K: 32 strips of 256 candidates, 1 MiB beside what is resident of A.
-pub(super) const GROUP_SUMS: usize = 32 * 257 * STRIP;
+/// Sums that wait for their next part of K: 32 strips of 384 candidates. They go through L3, and the more they are, the
+/// less often a part of A comes from there.
+pub(super) const GROUP_SUMS: usize = 32 * 385 * STRIP;
 
 /// Columns of K that one call takes.
 pub(super) fn chunk_of<K: Kernel>(columns: usize, rows: usize) -> usize {
@@ -237,8 +236,6 @@ struct Sweep<'a, K: Kernel> {
     operand: Operand,
     /// Column of the operand that meets column 0 of K.
     shift: usize,
-    /// Column of K that the operand's first column is.
-    from: usize,
     /// The operand's rows where few were gathered.
     few: Option<Few<K::Operand>>,
     /// The strip: all of K.
@@ -249,6 +246,8 @@ struct Sweep<'a, K: Kernel> {
     rows: usize,
     /// Whether the sums hold something already.
     accumulate: bool,
+    /// The next strip's sums, where they should be fetched; else null.
+    next_sums: *const f32,
 }
 
 impl<K: Kernel> Sweep<'_, K> {
@@ -269,13 +268,13 @@ impl<K: Kernel> Sweep<'_, K> {
             workspace,
             operand,
             shift,
-            from,
             few,
             weights,
             columns: all,
             chunk,
             rows,
             accumulate,
+            next_sums,
         } = self;
         let step = PANEL * K::PANELS;
         if rows == 0 || all.is_empty() {
@@ -299,7 +298,7 @@ impl<K: Kernel> Sweep<'_, K> {
                         (a, rows * K::Stored::LINE)
                     }
                     None => {
-                        let at = workspace.panel(operand, row / PANEL) + (shift + start - from) * PANEL;
+                        let at = workspace.panel(operand, row / PANEL) + (shift + start) * PANEL;
                         // SAFETY: `at` is inside the operand's panel and the chunk inside its columns; a second panel
                         // is there when rows go beyond the first, because the capacity is whole panels.
                         let a =
@@ -319,6 +318,11 @@ impl<K: Kernel> Sweep<'_, K> {
                     accumulate: accumulate || start > all.start,
                     ahead: ahead.wrapping_add(call * ahead_lines * 64),
                     ahead_lines,
+                    next_c: if last && !next_sums.is_null() {
+                        next_sums.wrapping_add(row * STRIP)
+                    } else {
+                        ptr::null()
+                    },
                 };
                 // SAFETY: A and B as above, widened chunks have the same extent; C is the caller's promise, and so is
                 // the session. The slice ends before the rows of this call.

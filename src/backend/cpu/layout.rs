@@ -85,7 +85,7 @@ impl Layout {
 }
 
 /// All groups of all steps but the head.
-pub(super) fn places(plan: &Plan) -> Vec<Place> {
+fn places(plan: &Plan) -> Vec<Place> {
     let groups = |step: &Step| match step {
         Step::Featurize(_) => 1,
         Step::LayerNorm(groups) => groups.len(),
@@ -97,7 +97,7 @@ pub(super) fn places(plan: &Plan) -> Vec<Place> {
 }
 
 /// What a group reads and what it writes.
-pub(super) fn views(plan: &Plan, place: Place) -> (Vec<View>, View) {
+fn views(plan: &Plan, place: Place) -> (Vec<View>, View) {
     match &plan.steps[place.step] {
         Step::Featurize(featurize) => (Vec::new(), featurize.output),
         Step::LayerNorm(groups) => (vec![groups[place.group].input], groups[place.group].output),

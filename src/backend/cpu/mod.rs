@@ -136,13 +136,15 @@ struct Tuning {
 impl Tuning {
     fn of<K: Kernel>() -> Self {
         let size = size_of::<K::Stored>();
-        let block = if size == 2 { 256 } else { 128 };
+        let (block, own_from) = if size == 2 { (384, 256) } else { (128, 128) };
         Self {
             block,
-            shared_block: 2 * block,
-            own_from: block,
+            shared_block: 2 * own_from,
+            own_from,
             rows_worth_sharing: 16,
-            resident: (3 << 19) / size,
+            // Less than half of 2 MiB: strips and sums pass through it too, and where pages lie in memory by chance,
+            // some sets of L2 are asked for more than others.
+            resident: (864 << 10) / size,
         }
     }
 }

@@ -21,20 +21,10 @@ pub(super) fn product<'a, K: Kernel>(
     requests: (Operand, usize),
 ) -> Product<'a, K::Stored> {
     match *task {
-        Task::Gemm { op, input, output, by, waiting, .. } => {
+        Task::Gemm { op, input, output, by, waiting } => {
             let op: &GemmOp = &executor.program.gemms[op];
             let weights = executor.program.weights.as_slice();
-            Product {
-                op,
-                weights,
-                input,
-                output,
-                by,
-                waiting,
-                depth: (0, op.depth),
-                output_from: 0,
-                requests,
-            }
+            Product { op, weights, input, output, by, waiting, requests }
         }
         Task::Norm { .. } => unreachable!("callers pass products"),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backend::Work;
-use crate::plan::{Affine, Epilogue, GemmGroup, Norm, Plan, Step, View};
+use crate::plan::{Affine, Epilogue, Norm, Plan, Step};
 use crate::weights::packed::Packed;
 use crate::{Backend, Error, Result, Split};
 
@@ -11,7 +11,7 @@ use super::element::Element;
 use super::featurize::Featurizer;
 use super::head::HeadOp;
 use super::isa::Portable;
-use super::layout::{Layout, Operand, Order, Place, places, views};
+use super::layout::{Layout, Operand, Order};
 use super::memory::Strips;
 use super::micro::{Kernel, STRIP};
 use super::norm::RowNorm;
@@ -95,20 +95,8 @@ pub(super) struct Schedule {
 
 /// One group of a phase.
 pub(super) enum Task {
-    Norm {
-        op: usize,
-        input: Operand,
-        output: Operand,
-    },
-    /// `passes_on`: the next task is a product, the only one to read the output, whose sums wait for a norm.
-    Gemm {
-        op: usize,
-        input: Operand,
-        output: Operand,
-        by: Option<Operand>,
-        waiting: usize,
-        passes_on: bool,
-    },
+    Norm { op: usize, input: Operand, output: Operand },
+    Gemm { op: usize, input: Operand, output: Operand, by: Option<Operand>, waiting: usize },
 }
 
 impl Task {
@@ -240,7 +228,7 @@ impl Schedule {
         let layout = Layout::new(plan, order, rounds);
         let mut phases: Vec<Vec<Task>> = Vec::new();
         let (mut last, mut waiting, mut most_waiting) = (None, 0, 0);
-        for (at, place) in layout.order.iter().enumerate() {
+        for place in &layout.order {
             let shared = order == Order::ByStep && last == Some(place.step);
             if !shared {
                 waiting = 0;
@@ -274,8 +262,6 @@ impl Schedule {
                         output,
                         by,
                         waiting: start,
-                        passes_on: order == Order::DepthFirst
-                            && layout.order.get(at + 1).is_some_and(|&next| passes_on(plan, *place, next)),
                     }
                 }
             };
@@ -294,25 +280,4 @@ impl Schedule {
             head: plan.head().tasks.iter().map(|task| layout.operand(plan, task.input)).collect(),
         }
     }
-}
-
-/// Whether the group at `place` is a product that can be made in parts, and the one at `next` one whose sums wait for a
-/// norm, and the only reader of the other's output.
-fn passes_on(plan: &Plan, place: Place, next: Place) -> bool {
-    let group = |place: Place| match &plan.steps[place.step] {
-        Step::Gemm(groups) => Some(&groups[place.group]),
-        _ => None,
-    };
-    let (Some(made), Some(read)) = (group(place), group(next)) else { return false };
-    let waits = |group: &GemmGroup| matches!(group.epilogue, Epilogue::BiasLayerNorm(_));
-    let whole = |group: &GemmGroup| plan.reuse_of(group.input).is_none();
-    let overlaps = |view: &View| {
-        view.buffer == made.output.buffer
-            && view.first < made.output.first + made.output.count
-            && made.output.first < view.first + view.count
-    };
-    let inputs = places(plan).into_iter().flat_map(|place| views(plan, place).0);
-    let readers = inputs.chain(plan.head().tasks.iter().map(|task| task.input)).filter(overlaps).count();
-    let once = readers == 1 && read.input == made.output;
-    once && !waits(made) && waits(read) && whole(made) && whole(read)
 }

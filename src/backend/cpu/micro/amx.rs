@@ -121,8 +121,8 @@ impl Kernel for AmxBf16 {
     type Session = Session;
 
     const PANELS: usize = 2;
-    // 22 KiB of B: with A's lines passing by, as much as stays in L1.
-    const CHUNK: usize = 352;
+    // 36 KiB of B: with A's lines passing by, as much as stays in L1. Sums go to C and come back once a chunk.
+    const CHUNK: usize = 576;
     const FEW: usize = FEW;
     const LAYOUT: &'static str = super::PAIRS;
 
@@ -142,12 +142,15 @@ impl Kernel for AmxBf16 {
     }
 
     // A tile's sums go to C and come back as they are, so that where K is cut changes no bit. Few candidates read the
-    // weights once or twice, and keeping those in L1 gains less than storing and loading C costs.
+    // weights once or twice, and keeping those in L1 gains less than storing and loading C costs; more of them pass by a
+    // chunk that is the longer the more calls there are to fetch the next.
     #[inline(always)]
     fn chunk(rows: usize) -> usize {
         match rows.div_ceil(2 * PANEL) {
             0 | 1 => usize::MAX,
-            2 => 4 * Self::CHUNK,
+            2 => 1408,
+            3..=5 => 352,
+            6..=8 => 512,
             _ => Self::CHUNK,
         }
     }
@@ -159,8 +162,14 @@ impl Kernel for AmxBf16 {
         // SAFETY: the caller vouches for operands and session; a second panel exists when rows go beyond the first.
         unsafe {
             match (tile.rows > PANEL, each) {
-                (false, _) => one_panel(tile),
-                (true, 0..=4) => two_panels_fetching_4(tile),
+                (false, 0..=4) => one_panel_fetching_4(tile),
+                (false, 5..=8) => one_panel_fetching_8(tile),
+                (false, 9..=16) => one_panel_fetching_16(tile),
+                (false, _) => one_panel_fetching_32(tile),
+                (true, 0..=3) if tile.next_c.is_null() => two_panels_fetching_3(tile),
+                (true, 0..=3) => two_panels_fetching_3_and_c(tile),
+                (true, 4) if tile.next_c.is_null() => two_panels_fetching_4(tile),
+                (true, 4) => two_panels_fetching_4_and_c(tile),
                 (true, 5..=8) => two_panels_fetching_8(tile),
                 (true, 9..=16) => two_panels_fetching_16(tile),
                 (true, _) => two_panels_fetching_32(tile),
@@ -212,6 +221,7 @@ macro_rules! two_panels {
                     $fourth,
                     "tdpbf16ps tmm3, tmm5, tmm7",
                     "add {ahead}, {step}",
+                    "add {next_c}, {next_step}",
                     "add {a0}, 1024",
                     "add {a1}, 1024",
                     "add {b}, 2048",
@@ -232,6 +242,8 @@ macro_rules! two_panels {
                     n = inout(reg) tile.columns / 32 => _,
                     ahead = inout(reg) tile.ahead => _,
                     step = in(reg) tile.ahead_lines * 64 / (tile.columns / 32),
+                    next_c = inout(reg) tile.next_c => _,
+                    next_step = in(reg) (2 * PANEL * STRIP * size_of::<f32>() / (tile.columns / 32)).next_multiple_of(64),
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
@@ -241,11 +253,27 @@ macro_rules! two_panels {
     };
 }
 
+two_panels!(two_panels_fetching_3, fetch!("ahead", 0), fetch!("ahead", 64), fetch!("ahead", 128), "");
 two_panels!(
     two_panels_fetching_4,
     fetch!("ahead", 0),
     fetch!("ahead", 64),
     fetch!("ahead", 128),
+    fetch!("ahead", 192)
+);
+// Two lines of the next strip's C a step, side by side: the processor's own prefetch brings most of those between.
+two_panels!(
+    two_panels_fetching_3_and_c,
+    fetch!("ahead", 0),
+    concat!(fetch!("ahead", 64), fetch!("next_c", 0)),
+    fetch!("ahead", 128),
+    fetch!("next_c", 64)
+);
+two_panels!(
+    two_panels_fetching_4_and_c,
+    concat!(fetch!("ahead", 0), fetch!("next_c", 0)),
+    fetch!("ahead", 64),
+    concat!(fetch!("ahead", 128), fetch!("next_c", 64)),
     fetch!("ahead", 192)
 );
 two_panels!(
@@ -271,45 +299,68 @@ two_panels!(
     fetch!("b", 3584 3648 3712 3776 3840 3904 3968 4032)
 );
 
-/// C rows 0..16, or as many as the session is for, += one panel · strip. With so few rows the weights are what takes time: the next step's are fetched.
-unsafe fn one_panel(tile: &Tile<bf16>) {
-    // SAFETY: every step reads 1 KiB of the panel, or the session's few lines, and 2 KiB of the strip, `columns / 32` times,
-    // all vouched for by the caller; C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
-    unsafe {
-        asm!(
-            "test {acc:e}, {acc:e}",
-            "jz 3f",
-            "tileloadd tmm0, [{c} + {ldc}*1]",
-            "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
-            "jmp 2f",
-            "3:",
-            "tilezero tmm0",
-            "tilezero tmm1",
-            ".p2align 5",
-            "2:",
-            "tileloaddt1 tmm4, [{a0} + {line}*1]",
-            "tileloadd tmm6, [{b} + {line}*1]",
-            fetch!("b", 2048 2112 2176 2240 2304 2368 2432 2496 2560 2624 2688 2752 2816 2880 2944 3008),
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-            fetch!("b", 3072 3136 3200 3264 3328 3392 3456 3520 3584 3648 3712 3776 3840 3904 3968 4032),
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a0}, {next}",
-            "add {b}, 2048",
-            "dec {n}",
-            "jnz 2b",
-            "tilestored [{c} + {ldc}*1], tmm0",
-            "tilestored [{c} + {ldc}*1 + 64], tmm1",
-            acc = in(reg) u32::from(tile.accumulate),
-            c = in(reg) tile.c,
-            ldc = in(reg) STRIP * size_of::<f32>(),
-            line = in(reg) 64usize,
-            a0 = inout(reg) tile.a => _,
-            next = in(reg) tile.line_stride * size_of::<bf16>(),
-            b = inout(reg) tile.b => _,
-            n = inout(reg) tile.columns / 32 => _,
-            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
-    }
+/// C rows 0..16, or as many as the session is for, += one panel · strip, one variant for each number of lines fetched
+/// a step: the last of an odd number of panels has its share of the next chunk to fetch, like all others.
+macro_rules! one_panel {
+    ($name:ident, $first:expr, $second:expr) => {
+        unsafe fn $name(tile: &Tile<bf16>) {
+            // SAFETY: every step reads 1 KiB of the panel, or the session's few lines, and 2 KiB of the strip,
+            // `columns / 32` times, all vouched for by the caller; C is a whole panel. Prefetches read nothing. Tile
+            // registers are used nowhere else.
+            unsafe {
+                asm!(
+                    "test {acc:e}, {acc:e}",
+                    "jz 3f",
+                    "tileloadd tmm0, [{c} + {ldc}*1]",
+                    "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
+                    "jmp 2f",
+                    "3:",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    ".p2align 5",
+                    "2:",
+                    "tileloaddt1 tmm4, [{a0} + {line}*1]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    $first,
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    $second,
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "add {ahead}, {step}",
+                    "add {a0}, {next}",
+                    "add {b}, 2048",
+                    "dec {n}",
+                    "jnz 2b",
+                    "tilestored [{c} + {ldc}*1], tmm0",
+                    "tilestored [{c} + {ldc}*1 + 64], tmm1",
+                    acc = in(reg) u32::from(tile.accumulate),
+                    c = in(reg) tile.c,
+                    ldc = in(reg) STRIP * size_of::<f32>(),
+                    line = in(reg) 64usize,
+                    a0 = inout(reg) tile.a => _,
+                    next = in(reg) tile.line_stride * size_of::<bf16>(),
+                    b = inout(reg) tile.b => _,
+                    n = inout(reg) tile.columns / 32 => _,
+                    ahead = inout(reg) tile.ahead => _,
+                    step = in(reg) tile.ahead_lines * 64 / (tile.columns / 32),
+                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
 }
+
+one_panel!(one_panel_fetching_4, fetch!("ahead", 0 64), fetch!("ahead", 128 192));
+one_panel!(one_panel_fetching_8, fetch!("ahead", 0 64 128 192), fetch!("ahead", 256 320 384 448));
+one_panel!(
+    one_panel_fetching_16,
+    fetch!("ahead", 0 64 128 192 256 320 384 448),
+    fetch!("ahead", 512 576 640 704 768 832 896 960)
+);
+// All candidates there are: the weights are what takes time, and the next step's are fetched.
+one_panel!(
+    one_panel_fetching_32,
+    fetch!("b", 2048 2112 2176 2240 2304 2368 2432 2496 2560 2624 2688 2752 2816 2880 2944 3008),
+    fetch!("b", 3072 3136 3200 3264 3328 3392 3456 3520 3584 3648 3712 3776 3840 3904 3968 4032)
+);

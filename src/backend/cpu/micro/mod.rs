@@ -88,6 +88,8 @@ pub(super) struct Tile<E> {
     pub(super) ahead: *const u8,
     /// How many lines of them this call should fetch.
     pub(super) ahead_lines: usize,
+    /// The next strip's C of the same rows, where it has left the caches near; else null.
+    pub(super) next_c: *const f32,
 }
 
 /// A way to multiply: instruction set, storage type and operand order.

@@ -115,8 +115,6 @@ fn run<K: Kernel>(
         output,
         by: Some(multiplied),
         waiting: 0,
-        depth: (0, case.op.depth),
-        output_from: 0,
         requests: (Operand::default(), 0),
     };
     let mut scratch = Scratch::for_tests::<K>(capacity);
@@ -211,31 +209,64 @@ fn sweep<K: Kernel>(name: &str, kernel: K) {
     }
 }
 
+/// Where many candidates pass by, chunks of K, what a call fetches ahead and which sums it fetches go by how many there
+/// are: none of it changes a bit of what 64 at a time give.
+fn many<K: Kernel>(name: &str, kernel: K) {
+    const MOST: usize = 401;
+    let (depth, out) = (1216, 96);
+    let mut random = Random(11);
+    let case = Case::<K::Stored>::new::<K>(depth, out, Kind::Relu, &mut random);
+    let mut make = |width: usize| -> Vec<Vec<K::Stored>> {
+        (0..MOST).map(|_| (0..width).map(|_| narrow(random.signed())).collect()).collect()
+    };
+    let (inputs, by) = (make(depth), make(out));
+    let few: Vec<_> = inputs
+        .chunks(64)
+        .zip(by.chunks(64))
+        .flat_map(|(inputs, by)| run(kernel, &case, inputs, by, usize::MAX))
+        .collect();
+    // An odd panel at the end, whole pairs of panels, and a last panel that is not full: of each length of chunks.
+    for rows in [80, 107, 176, 256, 272, 384, MOST] {
+        for resident in [usize::MAX, rows * depth / 2, 1] {
+            let found = run(kernel, &case, &inputs[..rows], &by[..rows], resident);
+            for (row, (a, b)) in found.iter().zip(&few).enumerate() {
+                let same = a.iter().zip(b).all(|(a, b)| wide(*a).to_bits() == wide(*b).to_bits());
+                assert!(same, "{name}: row {row} of {rows}, {resident} elements resident");
+            }
+        }
+    }
+}
+
+fn check<K: Kernel>(name: &str, kernel: K) {
+    sweep(name, kernel);
+    many(name, kernel);
+}
+
 #[test]
 fn every_kernel_of_this_processor() {
-    sweep("portable f32", F32::<Portable, f32>::new(Portable));
-    sweep("portable bf16", F32::<Portable, bf16>::new(Portable));
-    sweep("portable f16", F32::<Portable, f16>::new(Portable));
+    check("portable f32", F32::<Portable, f32>::new(Portable));
+    check("portable bf16", F32::<Portable, bf16>::new(Portable));
+    check("portable f16", F32::<Portable, f16>::new(Portable));
     #[cfg(target_arch = "x86_64")]
     {
         use super::super::isa::{Avx2, Avx512, Avx512Bf16};
         use super::super::micro::{AmxBf16, DotBf16};
         // Which of these a processor has is listed, and what it lacks reported as ignored, by `tests/cpu_kernels.rs`.
         if let Some(isa) = Avx2::detect() {
-            sweep("avx2 f32", F32::<_, f32>::new(isa));
-            sweep("avx2 bf16", F32::<_, bf16>::new(isa));
-            sweep("avx2 f16", F32::<_, f16>::new(isa));
+            check("avx2 f32", F32::<_, f32>::new(isa));
+            check("avx2 bf16", F32::<_, bf16>::new(isa));
+            check("avx2 f16", F32::<_, f16>::new(isa));
         }
         if let Some(isa) = Avx512::detect() {
-            sweep("avx512 f32", F32::<_, f32>::new(isa));
-            sweep("avx512 bf16", F32::<_, bf16>::new(isa));
-            sweep("avx512 f16", F32::<_, f16>::new(isa));
+            check("avx512 f32", F32::<_, f32>::new(isa));
+            check("avx512 bf16", F32::<_, bf16>::new(isa));
+            check("avx512 f16", F32::<_, f16>::new(isa));
         }
         if let Some(isa) = Avx512Bf16::detect() {
-            sweep("avx512-bf16", DotBf16(isa));
+            check("avx512-bf16", DotBf16(isa));
         }
         if let Ok(kernel) = AmxBf16::detect() {
-            sweep("amx", kernel);
+            check("amx", kernel);
         }
     }
 }
