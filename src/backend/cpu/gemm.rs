@@ -17,6 +17,7 @@ use std::ptr;
 
 use super::element::Element;
 use super::epilogue::{self, Taken};
+use super::few::{Few, gather, in_twos};
 use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::micro::{Kernel, PANEL, STRIP, Tile};
@@ -67,6 +68,11 @@ pub(super) unsafe fn strips<K: Kernel>(
     // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
     let room = (rows.next_multiple_of(PANEL) + 1) * STRIP;
     let waits = matches!(op.epilogue, GemmEpilogue::LayerNorm(..));
+    let mut strips = strips;
+    if let (Some(few), None) = (&few, &op.once) {
+        // SAFETY: the caller's promises.
+        strips = unsafe { in_twos(kernel, product, workspace, strips, few, sums) };
+    }
     let group = match part < op.depth - first {
         true if waits => strips.len(),
         true => (sums.len() / room).max(1),
@@ -118,49 +124,6 @@ pub(super) unsafe fn strips<K: Kernel>(
             }
         }
     }
-}
-
-/// Lines of a few candidates, side by side, and the column that they begin with.
-struct Few<O> {
-    lines: *const O,
-    first: usize,
-}
-
-impl<O> Clone for Few<O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<O> Copy for Few<O> {}
-
-/// Gathers the lines of few candidates out of their panel, which is mostly empty then; none where there are more.
-///
-/// # Safety
-/// The operand lies in the workspace, these rows and columns of it are written.
-unsafe fn gather<K: Kernel>(
-    workspace: &Workspace<K::Stored>,
-    operand: Operand,
-    columns: Range<usize>,
-    rows: usize,
-    into: &mut [K::Operand],
-) -> Option<Few<K::Operand>> {
-    let line = K::Stored::LINE;
-    if rows == 0 || rows > K::FEW || !columns.start.is_multiple_of(line) {
-        return None;
-    }
-    assert!(size_of::<K::Stored>() == size_of::<K::Operand>(), "gathered as stored");
-    assert!(into.len() >= columns.len() * rows && columns.end.is_multiple_of(line), "room to gather lines");
-    for (at, column) in columns.clone().step_by(line).enumerate() {
-        let from = workspace.panel(operand, 0) + column * PANEL;
-        // SAFETY: `rows` lines of the panel, at most 16, by the caller's promise; room for them was asserted, and both
-        // types are the same size, plain numbers.
-        unsafe {
-            let to = into.as_mut_ptr().add(at * rows * line).cast::<K::Stored>();
-            std::ptr::copy_nonoverlapping(workspace.elements.at(from), to, rows * line);
-        }
-    }
-    Some(Few { lines: into.as_ptr(), first: columns.start })
 }
 
 /// Sums of a strip for the rows of requests.

@@ -10,6 +10,7 @@ mod blocks;
 mod element;
 mod epilogue;
 mod featurize;
+mod few;
 mod gemm;
 mod head;
 mod isa;

@@ -65,7 +65,8 @@ impl<O: Element> Scratch<O> {
     ) -> Result<Self> {
         let widens = size_of::<K::Stored>() != size_of::<O>();
         let widened = |len: usize| Arena::new(if widens { len * K::CHUNK } else { 0 });
-        let sums = capacity.next_multiple_of(PANEL * K::PANELS) * STRIP;
+        // Two panels at least: few candidates' strips are computed in twos.
+        let sums = capacity.next_multiple_of(PANEL * K::PANELS).max(2 * PANEL) * STRIP;
         let group = if in_parts { GROUP_SUMS } else { 0 };
         Ok(Self {
             sums: Arena::new(sums.max(group))?,

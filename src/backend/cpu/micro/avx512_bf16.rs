@@ -50,6 +50,12 @@ impl Kernel for DotBf16 {
         // SAFETY: the token proves the features; the caller vouches for the operands.
         unsafe { tile_rows(tile) }
     }
+
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: &[Tile<bf16>; 2]) {
+        // SAFETY: as above.
+        unsafe { two_tiles(tiles) }
+    }
 }
 
 /// Place of weight `(k, column)` in a strip of pairs: for every 32 of K two tiles of `(16 pairs, 16 columns, 2)`.
@@ -67,10 +73,10 @@ tile_by_rows!("avx512f,avx512bf16", bf16, LINE, step);
 /// `a` is readable for R lines of 32, `b` for 32 rows of 32; pairs are 4-byte aligned in a line.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn step<const R: usize, const N: bool>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const N: usize>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
     sixteen!(PAIR, {
-        if N {
-            let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
+        if N > 0 {
+            let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(N);
             fetch(near);
             fetch(near.wrapping_add(64));
         }

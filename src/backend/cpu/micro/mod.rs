@@ -135,6 +135,16 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
     /// - `c` is writable for `32 · rows` floats, rounded up to whole panels.
     /// - A [`Kernel::session`] of this thread is alive, for as many candidates as these are part of.
     unsafe fn tile(self, tile: &Tile<Self::Operand>);
+
+    /// Two strips against the same candidates, at most [`Kernel::FEW`].
+    ///
+    /// # Safety
+    /// As [`Kernel::tile`] for each; they differ in nothing but weights and C.
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: &[Tile<Self::Operand>; 2]) {
+        // SAFETY: the caller's promise.
+        tiles.iter().for_each(|tile| unsafe { self.tile(tile) });
+    }
 }
 
 /// f32 arithmetic on any storage type.
@@ -160,6 +170,16 @@ pub(super) trait F32Tile: Isa {
     /// # Safety
     /// As [`Kernel::tile`].
     unsafe fn tile(self, tile: &Tile<f32>);
+
+    /// [`Kernel::two_tiles`].
+    ///
+    /// # Safety
+    /// As [`Kernel::two_tiles`].
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: &[Tile<f32>; 2]) {
+        // SAFETY: the caller's promise.
+        tiles.iter().for_each(|tile| unsafe { self.tile(tile) });
+    }
 }
 
 impl<I: F32Tile, E: Element> Kernel for F32<I, E> {
@@ -188,5 +208,11 @@ impl<I: F32Tile, E: Element> Kernel for F32<I, E> {
     unsafe fn tile(self, tile: &Tile<f32>) {
         // SAFETY: the caller's promise is the same.
         unsafe { self.isa.tile(tile) }
+    }
+
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: &[Tile<f32>; 2]) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.isa.two_tiles(tiles) }
     }
 }

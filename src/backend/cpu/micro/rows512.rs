@@ -9,9 +9,12 @@ pub(super) const FEW: usize = 4;
 /// for: 16 lines can be on their way to L1, and what is fetched in bursts or long before takes their place.
 pub(super) const NEAR: usize = 2048;
 
-/// Defines `tile_rows`, which runs `$step` over K for groups of candidates. `$step::<R, N>(a, b, sums)` adds `$line` columns
-/// of K for R candidates, whose lines start at `a`, against the strip's lines from `b` on; with N it fetches the lines that
-/// lie [`NEAR`] bytes behind those that it loads.
+/// The same where two strips are read side by side.
+pub(super) const NEAR_OF_TWO: usize = 1024;
+
+/// Defines `tile_rows`, which runs `$step` over K for groups of candidates, and `two_tiles` for few of them and two strips.
+/// `$step::<R, N>(a, b, sums)` adds `$line` columns of K for R candidates, whose lines start at `a`, against the strip's
+/// lines from `b` on; it fetches the lines that lie N bytes behind those that it loads, none where N is 0.
 macro_rules! tile_by_rows {
     ($features:literal, $element:ty, $line:expr, $step:ident) => {
         #[target_feature(enable = $features)]
@@ -24,14 +27,14 @@ macro_rules! tile_by_rows {
                 // SAFETY: each call has at most the rows that are left.
                 row += unsafe {
                     match tile.rows - row {
-                        1 if own && row == 0 => rows::<1, true>(tile, row),
-                        2 if own && row == 0 => rows::<2, true>(tile, row),
-                        4 if own && row == 0 => rows::<4, true>(tile, row),
-                        8 if own && row == 0 => rows::<8, true>(tile, row),
-                        8.. => rows::<8, false>(tile, row),
-                        4.. => rows::<4, false>(tile, row),
-                        2.. => rows::<2, false>(tile, row),
-                        _ => rows::<1, false>(tile, row),
+                        1 if own && row == 0 => rows::<1, NEAR>(tile, row),
+                        2 if own && row == 0 => rows::<2, NEAR>(tile, row),
+                        4 if own && row == 0 => rows::<4, NEAR>(tile, row),
+                        8 if own && row == 0 => rows::<8, NEAR>(tile, row),
+                        8.. => rows::<8, 0>(tile, row),
+                        4.. => rows::<4, 0>(tile, row),
+                        2.. => rows::<2, 0>(tile, row),
+                        _ => rows::<1, 0>(tile, row),
                     }
                 };
             }
@@ -39,10 +42,10 @@ macro_rules! tile_by_rows {
 
         /// Rows `[row, row + R)`; returns R.
         #[target_feature(enable = $features)]
-        unsafe fn rows<const R: usize, const N: bool>(tile: &Tile<$element>, row: usize) -> usize {
+        unsafe fn rows<const R: usize, const N: usize>(tile: &Tile<$element>, row: usize) -> usize {
             let mut sums = [[_mm512_setzero_ps(); 2]; R];
             // This group's share of the weights to come, spread over the steps.
-            let share = if N { 0 } else { tile.ahead_lines * R / tile.rows };
+            let share = if N > 0 { 0 } else { tile.ahead_lines * R / tile.rows };
             let mut ahead = tile.ahead.wrapping_add(tile.ahead_lines * row / tile.rows * 64);
             let steps = tile.columns / $line;
             let each = share.div_ceil(steps);
@@ -59,6 +62,14 @@ macro_rules! tile_by_rows {
                     $step::<R, N>(a, b, &mut sums);
                 }
             }
+            // SAFETY: rows below `row + R` are the tile's.
+            unsafe { store_rows(tile, row, &sums) };
+            R
+        }
+
+        /// Sums of rows `[row, row + R)` to C, or added to it.
+        #[target_feature(enable = $features)]
+        unsafe fn store_rows<const R: usize>(tile: &Tile<$element>, row: usize, sums: &[[__m512; 2]; R]) {
             for (r, sums) in sums.iter().enumerate() {
                 for (half, sum) in sums.iter().enumerate() {
                     // SAFETY: row `row + r` is below `rows`, for which C is writable.
@@ -70,7 +81,40 @@ macro_rules! tile_by_rows {
                     }
                 }
             }
-            R
+        }
+
+        /// Two strips against the same few candidates, line by line in turn: two streams from memory are read faster than one.
+        #[target_feature(enable = $features)]
+        unsafe fn two_tiles(tiles: &[Tile<$element>; 2]) {
+            // SAFETY: both have the same rows, at most `FEW`.
+            unsafe {
+                match tiles[0].rows {
+                    1 => rows_of_two::<1>(tiles),
+                    2 => rows_of_two::<2>(tiles),
+                    3 => rows_of_two::<3>(tiles),
+                    4 => rows_of_two::<4>(tiles),
+                    _ => tiles.iter().for_each(|tile| tile_rows(tile)),
+                }
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        unsafe fn rows_of_two<const R: usize>(tiles: &[Tile<$element>; 2]) {
+            let mut sums = [[[_mm512_setzero_ps(); 2]; R]; 2];
+            for line in 0..tiles[0].columns / $line {
+                for (tile, sums) in tiles.iter().zip(&mut sums) {
+                    // SAFETY: as in `rows`.
+                    unsafe {
+                        let a = tile.a.add(line * tile.line_stride);
+                        let b = tile.b.add(line * $line * STRIP);
+                        $step::<R, { rows512::NEAR_OF_TWO }>(a, b, sums);
+                    }
+                }
+            }
+            for (tile, sums) in tiles.iter().zip(&sums) {
+                // SAFETY: R rows are the tile's.
+                unsafe { store_rows(tile, 0, sums) };
+            }
         }
     };
 }
