@@ -54,7 +54,9 @@ impl Stage {
     ///
     /// Parts become smaller, so that threads end together.
     fn join(&self, total: usize, least: usize, threads: usize, mut work: impl FnMut(Range<usize>)) {
-        let end = |at: usize| total.min(at + ((total - at) / (2 * threads)).max(1).next_multiple_of(least));
+        // Three quarters of a thread's share of what is left: each part of a product reads all of A once more.
+        let share = |left: usize| (3 * left / (4 * threads)).max(1).next_multiple_of(least);
+        let end = |at: usize| total.min(at + share(total - at));
         let take = |at: usize| (at < total).then(|| end(at));
         while let Ok(start) = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
             let part = Part(self, end(start) - start);
