@@ -53,10 +53,10 @@ tile_by_rows!("avx512f", f32, PANEL, step);
 /// `a` is readable for R lines of 16, `b` for 16 rows of 32.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn step<const R: usize, const N: usize>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
     // SAFETY: the caller's promise.
     unsafe {
-        if N > 0 && R <= rows512::FEW {
+        if N && R <= rows512::FEW {
             // Gathered lines are in L1: nothing to foresee, and four candidates are 3 % faster in a loop.
             for k in 0..PANEL {
                 multiply::<R, N>(a.add(k), b.add(k * STRIP), sums);
@@ -73,13 +73,9 @@ unsafe fn step<const R: usize, const N: usize>(a: *const f32, b: *const f32, sum
 /// `a` is readable for the first value of R lines of 16, `b` for a row of 32.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn multiply<const R: usize, const N: usize>(
-    a: *const f32,
-    b: *const f32,
-    sums: &mut [[__m512; 2]; R],
-) {
-    if N > 0 {
-        let near = b.cast::<u8>().wrapping_add(N);
+unsafe fn multiply<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
+    if N {
+        let near = b.cast::<u8>().wrapping_add(NEAR);
         fetch(near);
         fetch(near.wrapping_add(64));
     }

@@ -73,10 +73,10 @@ tile_by_rows!("avx512f,avx512bf16", bf16, LINE, step);
 /// `a` is readable for R lines of 32, `b` for 32 rows of 32; pairs are 4-byte aligned in a line.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn step<const R: usize, const N: usize>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const N: bool>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
     sixteen!(PAIR, {
-        if N > 0 {
-            let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(N);
+        if N {
+            let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
             fetch(near);
             fetch(near.wrapping_add(64));
         }

@@ -9,12 +9,9 @@ pub(super) const FEW: usize = 4;
 /// for: 16 lines can be on their way to L1, and what is fetched in bursts or long before takes their place.
 pub(super) const NEAR: usize = 2048;
 
-/// The same where two strips are read side by side.
-pub(super) const NEAR_OF_TWO: usize = 1024;
-
 /// Defines `tile_rows`, which runs `$step` over K for groups of candidates, and `two_tiles` for few of them and two strips.
 /// `$step::<R, N>(a, b, sums)` adds `$line` columns of K for R candidates, whose lines start at `a`, against the strip's
-/// lines from `b` on; it fetches the lines that lie N bytes behind those that it loads, none where N is 0.
+/// lines from `b` on; with N it fetches the lines that lie [`NEAR`] bytes behind those that it loads.
 macro_rules! tile_by_rows {
     ($features:literal, $element:ty, $line:expr, $step:ident) => {
         #[target_feature(enable = $features)]
@@ -27,14 +24,14 @@ macro_rules! tile_by_rows {
                 // SAFETY: each call has at most the rows that are left.
                 row += unsafe {
                     match tile.rows - row {
-                        1 if own && row == 0 => rows::<1, NEAR>(tile, row),
-                        2 if own && row == 0 => rows::<2, NEAR>(tile, row),
-                        4 if own && row == 0 => rows::<4, NEAR>(tile, row),
-                        8 if own && row == 0 => rows::<8, NEAR>(tile, row),
-                        8.. => rows::<8, 0>(tile, row),
-                        4.. => rows::<4, 0>(tile, row),
-                        2.. => rows::<2, 0>(tile, row),
-                        _ => rows::<1, 0>(tile, row),
+                        1 if own && row == 0 => rows::<1, true>(tile, row),
+                        2 if own && row == 0 => rows::<2, true>(tile, row),
+                        4 if own && row == 0 => rows::<4, true>(tile, row),
+                        8 if own && row == 0 => rows::<8, true>(tile, row),
+                        8.. => rows::<8, false>(tile, row),
+                        4.. => rows::<4, false>(tile, row),
+                        2.. => rows::<2, false>(tile, row),
+                        _ => rows::<1, false>(tile, row),
                     }
                 };
             }
@@ -42,10 +39,10 @@ macro_rules! tile_by_rows {
 
         /// Rows `[row, row + R)`; returns R.
         #[target_feature(enable = $features)]
-        unsafe fn rows<const R: usize, const N: usize>(tile: &Tile<$element>, row: usize) -> usize {
+        unsafe fn rows<const R: usize, const N: bool>(tile: &Tile<$element>, row: usize) -> usize {
             let mut sums = [[_mm512_setzero_ps(); 2]; R];
             // This group's share of the weights to come, spread over the steps.
-            let share = if N > 0 { 0 } else { tile.ahead_lines * R / tile.rows };
+            let share = if N { 0 } else { tile.ahead_lines * R / tile.rows };
             let mut ahead = tile.ahead.wrapping_add(tile.ahead_lines * row / tile.rows * 64);
             let steps = tile.columns / $line;
             let each = share.div_ceil(steps);
@@ -107,7 +104,7 @@ macro_rules! tile_by_rows {
                     unsafe {
                         let a = tile.a.add(line * tile.line_stride);
                         let b = tile.b.add(line * $line * STRIP);
-                        $step::<R, { rows512::NEAR_OF_TWO }>(a, b, sums);
+                        $step::<R, true>(a, b, sums);
                     }
                 }
             }
