@@ -17,7 +17,7 @@ use std::ptr;
 
 use super::element::Element;
 use super::epilogue::{self, Taken};
-use super::few::{Few, gather, in_twos};
+use super::few::{Few, gather};
 use super::isa::{Isa, Work};
 use super::layout::Operand;
 use super::micro::{Kernel, PANEL, STRIP, Tile};
@@ -68,33 +68,29 @@ pub(super) unsafe fn strips<K: Kernel>(
     // A strip's sums, and one row more, so that the same candidate's sums of many strips lie in different sets.
     let room = (rows.next_multiple_of(PANEL) + 1) * STRIP;
     let waits = matches!(op.epilogue, GemmEpilogue::LayerNorm(..));
-    let mut strips = strips;
-    if let (Some(few), None) = (&few, &op.once) {
-        // SAFETY: the caller's promises.
-        strips = unsafe { in_twos(kernel, product, workspace, strips, few, sums) };
-    }
+    // Two strips side by side, where the kernel gains by it and nothing has to be made for each first.
+    let two = op.once.is_none() && K::takes_two(rows);
     let group = match part < op.depth - first {
         true if waits => strips.len(),
         true => (sums.len() / room).max(1),
-        false => 1,
+        false => 1 + usize::from(two),
     };
     assert!(sums.len() >= room - STRIP, "sums for every row");
     for from in strips.clone().step_by(group.max(1)) {
         let group = from..strips.end.min(from + group.max(1));
         for start in (first..op.depth).step_by(part) {
             let columns = start..op.depth.min(start + part);
-            for strip in group.clone() {
-                let weights = &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
-                let last = columns.end == op.depth;
-                let taken = op.once.as_ref().filter(|_| last).map(|once| {
-                    // SAFETY: the caller's promise about the rows of requests.
-                    unsafe { take(kernel, product, workspace, weights, once, request_sums, &mut wide) }
-                });
-                let mut sums_of = |strip: usize| match waits {
-                    // SAFETY: the product's own columns of what waits, inside the capacity.
-                    true => unsafe { workspace.waiting(product.waiting + strip * STRIP) },
-                    false => sums[(strip - from) * room..].as_mut_ptr(),
-                };
+            let last = columns.end == op.depth;
+            let mut sums_of = |strip: usize| match waits {
+                // SAFETY: the product's own columns of what waits, inside the capacity.
+                true => unsafe { workspace.waiting(product.waiting + strip * STRIP) },
+                false => sums[(strip - from) * room..].as_mut_ptr(),
+            };
+            let weights_of =
+                |strip: usize| &product.weights[op.weights + strip * STRIP * op.depth..][..STRIP * op.depth];
+            let mut strip = group.start;
+            while strip < group.end {
+                let pair = two && strip + 1 < group.end;
                 // Of many strips' sums the next are not in L2; those of the first strip are added to in the next part.
                 let next = if strip + 1 < group.end { strip + 1 } else { group.start };
                 let next_sums = if next == strip { ptr::null() } else { sums_of(next).cast_const() };
@@ -104,23 +100,53 @@ pub(super) unsafe fn strips<K: Kernel>(
                     operand: product.input,
                     shift: 0,
                     few,
-                    weights,
                     columns: columns.clone(),
                     chunk,
                     rows,
                     accumulate: start > first,
                     next_sums,
                 };
-                // SAFETY: the caller's promises about the input and the output; the session is the caller's. The sums
-                // are this thread's: whole panels of rows of scratch, at most a group's strips of them, or of what
+                // SAFETY of all: the caller's promises about the input and the output; the session is the caller's. The
+                // sums are this thread's: whole panels of rows of scratch, at most a group's strips of them, or of what
                 // waits.
-                unsafe {
-                    sweep.run(sums_of(strip), &mut wide, |rows, sums| {
+                if pair {
+                    let both = [strip, strip + 1];
+                    let ready = |which: usize, rows, sums: &mut [f32]| {
                         if last {
-                            epilogue::store(kernel, product, workspace, strip, rows, sums, taken.as_ref());
+                            // SAFETY: as above.
+                            unsafe {
+                                epilogue::store(kernel, product, workspace, both[which], rows, sums, None);
+                            }
                         }
+                    };
+                    // SAFETY: as above.
+                    unsafe { sweep.run(both.map(weights_of), both.map(&mut sums_of), &mut wide, ready) };
+                } else {
+                    let weights = weights_of(strip);
+                    let taken = op.once.as_ref().filter(|_| last).map(|once| {
+                        // SAFETY: the caller's promise about the rows of requests.
+                        unsafe { take(kernel, product, workspace, weights, once, request_sums, &mut wide) }
                     });
+                    let ready = |_, rows, sums: &mut [f32]| {
+                        if last {
+                            // SAFETY: as above.
+                            unsafe {
+                                epilogue::store(
+                                    kernel,
+                                    product,
+                                    workspace,
+                                    strip,
+                                    rows,
+                                    sums,
+                                    taken.as_ref(),
+                                );
+                            }
+                        }
+                    };
+                    // SAFETY: as above.
+                    unsafe { sweep.run([weights], [sums_of(strip)], &mut wide, ready) };
                 }
+                strip += 1 + usize::from(pair);
             }
         }
     }
@@ -157,7 +183,6 @@ unsafe fn take<'a, K: Kernel>(
             operand,
             shift,
             few: None,
-            weights,
             columns,
             chunk,
             rows,
@@ -165,7 +190,7 @@ unsafe fn take<'a, K: Kernel>(
             next_sums: ptr::null(),
         };
         // SAFETY: the caller's promise; the sums have room for whole panels of these rows (asserted).
-        unsafe { sweep.run(sums, wide, |_, _| {}) };
+        unsafe { sweep.run([weights], [sums], wide, |_, _, _| {}) };
     }
     Taken { once, normed, plain }
 }
@@ -192,7 +217,7 @@ struct Wide<'a, O> {
     b: &'a mut [O],
 }
 
-/// Rows of an operand against some of K of one strip.
+/// Rows of an operand against some of K.
 struct Sweep<'a, K: Kernel> {
     kernel: K,
     workspace: &'a Workspace<K::Stored>,
@@ -201,8 +226,6 @@ struct Sweep<'a, K: Kernel> {
     shift: usize,
     /// The operand's rows where few were gathered.
     few: Option<Few<K::Operand>>,
-    /// The strip: all of K.
-    weights: &'a [K::Stored],
     columns: Range<usize>,
     /// Columns that one call takes.
     chunk: usize,
@@ -214,43 +237,37 @@ struct Sweep<'a, K: Kernel> {
 }
 
 impl<K: Kernel> Sweep<'_, K> {
-    /// Sums, (rows, 32), with `ready` told of rows whose sums over these columns are complete, one call late.
+    /// Sums of one strip or two that follow one another, whose weights are given with all of K; (rows, 32) each.
+    /// `ready` is told of which strip's rows have complete sums over these columns, one call late.
     ///
     /// # Safety
-    /// The operand lies in the workspace, these rows and columns of it are written; `sums` is this thread's for
-    /// 32 · rows floats, rounded up to whole panels; a session of this thread lives.
+    /// The operand lies in the workspace, these rows and columns of it are written; `sums` are this thread's for
+    /// 32 · rows floats each, rounded up to whole panels; a session of this thread lives. Two are for a kernel that
+    /// [takes two](Kernel::takes_two).
     #[inline(always)]
-    unsafe fn run(
+    unsafe fn run<const S: usize>(
         self,
-        sums: *mut f32,
+        weights: [&[K::Stored]; S],
+        sums: [*mut f32; S],
         wide: &mut Wide<'_, K::Operand>,
-        mut ready: impl FnMut(Range<usize>, &mut [f32]),
+        mut ready: impl FnMut(usize, Range<usize>, &mut [f32]),
     ) {
-        let Self {
-            kernel,
-            workspace,
-            operand,
-            shift,
-            few,
-            weights,
-            columns: all,
-            chunk,
-            rows,
-            accumulate,
-            next_sums,
-        } = self;
+        let Self { kernel, workspace, operand, shift, few, columns: all, chunk, rows, accumulate, next_sums } =
+            self;
         let step = PANEL * K::PANELS;
         if rows == 0 || all.is_empty() {
             return;
         }
         for start in all.clone().step_by(chunk) {
             let columns = chunk.min(all.end - start);
-            let own = &weights[start * STRIP..(start + columns) * STRIP];
-            let b = widened::<K, STRIP>(kernel, own, wide.b);
+            let b = weights.map(|own| {
+                widened::<K, STRIP>(kernel, &own[start * STRIP..(start + columns) * STRIP], wide.b)
+            });
             let last = start + columns == all.end;
-            // The next chunk's weights follow this chunk's, in this strip or the next.
-            let next = if last { all.start * STRIP + weights.len() } else { (start + columns) * STRIP };
-            let ahead = weights.as_ptr().wrapping_add(next).cast::<u8>();
+            // The next chunk's weights follow this chunk's, in this strip or in the one that will be read in its place.
+            let next =
+                if last { all.start * STRIP + S * weights[0].len() } else { (start + columns) * STRIP };
+            let ahead = weights.map(|own| own.as_ptr().wrapping_add(next).cast::<u8>());
             let ahead_lines = (columns * STRIP * size_of::<K::Stored>() / 64).div_ceil(rows.div_ceil(step));
             for (call, row) in (0..rows).step_by(step).enumerate() {
                 let take = step.min(rows - row);
@@ -269,37 +286,45 @@ impl<K: Kernel> Sweep<'_, K> {
                         (widened::<K, PANEL>(kernel, a, wide.a), PANEL * K::Operand::LINE)
                     }
                 };
-                let tile = Tile {
+                let tiles: [Tile<K::Operand>; S] = std::array::from_fn(|which| Tile {
                     a,
                     panel_stride: operand.matrix_columns * PANEL,
                     line_stride,
-                    b,
+                    b: b[which],
                     columns,
                     // SAFETY: `row` is below `rows`, for which the sums have room.
-                    c: unsafe { sums.add(row * STRIP) },
+                    c: unsafe { sums[which].add(row * STRIP) },
                     rows: take,
                     accumulate: accumulate || start > all.start,
-                    ahead: ahead.wrapping_add(call * ahead_lines * 64),
+                    ahead: ahead[which].wrapping_add(call * ahead_lines * 64),
                     ahead_lines,
                     next_c: if last && !next_sums.is_null() {
                         next_sums.wrapping_add(row * STRIP)
                     } else {
                         ptr::null()
                     },
-                };
+                });
                 // SAFETY: A and B as above, widened chunks have the same extent; C is the caller's promise, and so is
-                // the session. The slice ends before the rows of this call.
+                // the session. The slices end before the rows of this call.
                 unsafe {
-                    kernel.tile(&tile);
+                    match tiles.as_slice() {
+                        [one, two] => kernel.two_tiles([one, two]),
+                        tiles => tiles.iter().for_each(|tile| kernel.tile(tile)),
+                    }
                     if last && row > 0 {
-                        ready(row - step..row, std::slice::from_raw_parts_mut(sums, row * STRIP));
+                        for (which, &sums) in sums.iter().enumerate() {
+                            let sums = std::slice::from_raw_parts_mut(sums, row * STRIP);
+                            ready(which, row - step..row, sums);
+                        }
                     }
                 }
             }
             if last {
                 let row = (rows - 1) / step * step;
-                // SAFETY: the sums have room for all rows, the caller's promise.
-                ready(row..rows, unsafe { std::slice::from_raw_parts_mut(sums, rows * STRIP) });
+                for (which, &sums) in sums.iter().enumerate() {
+                    // SAFETY: the sums have room for all rows, the caller's promise.
+                    ready(which, row..rows, unsafe { std::slice::from_raw_parts_mut(sums, rows * STRIP) });
+                }
             }
         }
     }

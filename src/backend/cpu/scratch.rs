@@ -65,11 +65,11 @@ impl<O: Element> Scratch<O> {
     ) -> Result<Self> {
         let widens = size_of::<K::Stored>() != size_of::<O>();
         let widened = |len: usize| Arena::new(if widens { len * K::CHUNK } else { 0 });
-        // Two panels at least: few candidates' strips are computed in twos.
-        let sums = capacity.next_multiple_of(PANEL * K::PANELS).max(2 * PANEL) * STRIP;
+        let sums = capacity.next_multiple_of(PANEL * K::PANELS) * STRIP;
         let group = if in_parts { GROUP_SUMS } else { 0 };
         Ok(Self {
-            sums: Arena::new(sums.max(group))?,
+            // Of two strips, and what keeps them apart.
+            sums: Arena::new((2 * sums + STRIP).max(group))?,
             request_sums: Arena::new(if reuses { 2 * sums } else { 0 })?,
             a: widened(PANEL)?,
             b: widened(STRIP)?,

@@ -13,8 +13,13 @@ use super::rows512::{self, NEAR, tile_by_rows};
 use super::sixteen::sixteen;
 use super::{F32Tile, PANEL, STRIP, Tile, fetch};
 
+/// Up to here the weights' way from memory counts, and two strips are two streams. From there on one strip is 3 to 4 %
+/// faster, whatever the registers say: B of two takes twice the place in L1.
+const TWO_UP_TO: usize = 64;
+
 impl F32Tile for Avx512 {
     const FEW: usize = rows512::FEW;
+    const TWO_UP_TO: usize = TWO_UP_TO;
 
     #[inline(always)]
     unsafe fn tile(self, tile: &Tile<f32>) {
@@ -23,7 +28,7 @@ impl F32Tile for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<f32>; 2]) {
+    unsafe fn two_tiles(self, tiles: [&Tile<f32>; 2]) {
         // SAFETY: as above.
         unsafe { two_tiles(tiles) }
     }
@@ -31,6 +36,7 @@ impl F32Tile for Avx512 {
 
 impl F32Tile for Avx512Bf16 {
     const FEW: usize = rows512::FEW;
+    const TWO_UP_TO: usize = TWO_UP_TO;
 
     #[inline(always)]
     unsafe fn tile(self, tile: &Tile<f32>) {
@@ -39,7 +45,7 @@ impl F32Tile for Avx512Bf16 {
     }
 
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<f32>; 2]) {
+    unsafe fn two_tiles(self, tiles: [&Tile<f32>; 2]) {
         // SAFETY: as above.
         unsafe { two_tiles(tiles) }
     }
@@ -50,19 +56,23 @@ tile_by_rows!("avx512f", f32, PANEL, step);
 /// Sixteen columns of K.
 ///
 /// # Safety
-/// `a` is readable for R lines of 16, `b` for 16 rows of 32.
+/// `a` is readable for R lines of 16, each of `b` for 16 rows of 32.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn step<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const S: usize, const N: bool>(
+    a: *const f32,
+    b: [*const f32; S],
+    sums: &mut [[[__m512; 2]; S]; R],
+) {
     // SAFETY: the caller's promise.
     unsafe {
         if N && R <= rows512::FEW {
             // Gathered lines are in L1: nothing to foresee, and four candidates are 3 % faster in a loop.
             for k in 0..PANEL {
-                multiply::<R, N>(a.add(k), b.add(k * STRIP), sums);
+                multiply::<R, S, N>(a.add(k), b.map(|b| b.add(k * STRIP)), sums);
             }
         } else {
-            sixteen!(K, { multiply::<R, N>(a.add(K), b.add(K * STRIP), sums) });
+            sixteen!(K, { multiply::<R, S, N>(a.add(K), b.map(|b| b.add(K * STRIP)), sums) });
         }
     }
 }
@@ -70,23 +80,30 @@ unsafe fn step<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums
 /// One column of K.
 ///
 /// # Safety
-/// `a` is readable for the first value of R lines of 16, `b` for a row of 32.
+/// `a` is readable for the first value of R lines of 16, each of `b` for a row of 32.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn multiply<const R: usize, const N: bool>(a: *const f32, b: *const f32, sums: &mut [[__m512; 2]; R]) {
+unsafe fn multiply<const R: usize, const S: usize, const N: bool>(
+    a: *const f32,
+    b: [*const f32; S],
+    sums: &mut [[[__m512; 2]; S]; R],
+) {
     if N {
-        let near = b.cast::<u8>().wrapping_add(NEAR);
-        fetch(near);
-        fetch(near.wrapping_add(64));
+        for b in b {
+            let near = b.cast::<u8>().wrapping_add(NEAR);
+            fetch(near);
+            fetch(near.wrapping_add(64));
+        }
     }
     // SAFETY: the caller's promise.
     unsafe {
-        let b0 = _mm512_loadu_ps(b);
-        let b1 = _mm512_loadu_ps(b.add(16));
+        let b = b.map(|b| [_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16))]);
         for (r, sums) in sums.iter_mut().enumerate() {
             let a = _mm512_set1_ps(*a.add(r * PANEL));
-            sums[0] = _mm512_fmadd_ps(a, b0, sums[0]);
-            sums[1] = _mm512_fmadd_ps(a, b1, sums[1]);
+            for (sums, b) in sums.iter_mut().zip(b) {
+                sums[0] = _mm512_fmadd_ps(a, b[0], sums[0]);
+                sums[1] = _mm512_fmadd_ps(a, b[1], sums[1]);
+            }
         }
     }
 }

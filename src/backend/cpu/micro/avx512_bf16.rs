@@ -4,7 +4,7 @@
 //! are broadcast as 32 bits.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
@@ -52,7 +52,12 @@ impl Kernel for DotBf16 {
     }
 
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<bf16>; 2]) {
+    fn takes_two(rows: usize) -> bool {
+        rows <= rows512::FEW
+    }
+
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: [&Tile<bf16>; 2]) {
         // SAFETY: as above.
         unsafe { two_tiles(tiles) }
     }
@@ -70,25 +75,37 @@ tile_by_rows!("avx512f,avx512bf16", bf16, LINE, step);
 /// Thirty-two columns of K, in pairs.
 ///
 /// # Safety
-/// `a` is readable for R lines of 32, `b` for 32 rows of 32; pairs are 4-byte aligned in a line.
+/// `a` is readable for R lines of 32, each of `b` for 32 rows of 32; pairs are 4-byte aligned in a line.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn step<const R: usize, const N: bool>(a: *const bf16, b: *const bf16, sums: &mut [[__m512; 2]; R]) {
+unsafe fn step<const R: usize, const S: usize, const N: bool>(
+    a: *const bf16,
+    b: [*const bf16; S],
+    sums: &mut [[[__m512; 2]; S]; R],
+) {
     sixteen!(PAIR, {
         if N {
-            let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
-            fetch(near);
-            fetch(near.wrapping_add(64));
+            for b in b {
+                let near = b.wrapping_add(PAIR * 2 * LINE).cast::<u8>().wrapping_add(NEAR);
+                fetch(near);
+                fetch(near.wrapping_add(64));
+            }
         }
         // SAFETY: the caller's promise.
         unsafe {
-            let b0: __m512bh = transmute(_mm512_loadu_si512(b.add(PAIR * LINE).cast()));
-            let b1: __m512bh = transmute(_mm512_loadu_si512(b.add(LINE * 16 + PAIR * LINE).cast()));
+            let b = b.map(|b| -> [__m512bh; 2] {
+                [
+                    transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(PAIR * LINE).cast())),
+                    transmute::<__m512i, __m512bh>(_mm512_loadu_si512(b.add(LINE * 16 + PAIR * LINE).cast())),
+                ]
+            });
             for (r, sums) in sums.iter_mut().enumerate() {
                 let a = a.add(r * LINE + PAIR * 2).cast::<i32>().read_unaligned();
                 let a: __m512bh = transmute(_mm512_set1_epi32(a));
-                sums[0] = _mm512_dpbf16_ps(sums[0], a, b0);
-                sums[1] = _mm512_dpbf16_ps(sums[1], a, b1);
+                for (sums, b) in sums.iter_mut().zip(b) {
+                    sums[0] = _mm512_dpbf16_ps(sums[0], a, b[0]);
+                    sums[1] = _mm512_dpbf16_ps(sums[1], a, b[1]);
+                }
             }
         }
     });

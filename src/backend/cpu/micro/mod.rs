@@ -136,12 +136,18 @@ pub(super) trait Kernel: Copy + Send + Sync + 'static {
     /// - A [`Kernel::session`] of this thread is alive, for as many candidates as these are part of.
     unsafe fn tile(self, tile: &Tile<Self::Operand>);
 
-    /// Two strips against the same candidates, at most [`Kernel::FEW`].
+    /// Whether two strips at once are faster where `rows` candidates pass by; never where operands are widened.
+    #[inline(always)]
+    fn takes_two(_rows: usize) -> bool {
+        false
+    }
+
+    /// Two strips against the same candidates, where the kernel [takes two](Self::takes_two).
     ///
     /// # Safety
     /// As [`Kernel::tile`] for each; they differ in nothing but weights and C.
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<Self::Operand>; 2]) {
+    unsafe fn two_tiles(self, tiles: [&Tile<Self::Operand>; 2]) {
         // SAFETY: the caller's promise.
         tiles.iter().for_each(|tile| unsafe { self.tile(tile) });
     }
@@ -164,6 +170,8 @@ impl<I, E> F32<I, E> {
 pub(super) trait F32Tile: Isa {
     /// [`Kernel::FEW`] where nothing is widened.
     const FEW: usize = 0;
+    /// Most candidates for which [`Kernel::takes_two`], where nothing is widened.
+    const TWO_UP_TO: usize = 0;
 
     /// The kernel.
     ///
@@ -176,7 +184,7 @@ pub(super) trait F32Tile: Isa {
     /// # Safety
     /// As [`Kernel::two_tiles`].
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<f32>; 2]) {
+    unsafe fn two_tiles(self, tiles: [&Tile<f32>; 2]) {
         // SAFETY: the caller's promise.
         tiles.iter().for_each(|tile| unsafe { self.tile(tile) });
     }
@@ -189,8 +197,8 @@ impl<I: F32Tile, E: Element> Kernel for F32<I, E> {
     type Session = ();
 
     const PANELS: usize = 1;
-    // 24 KiB of B: with a panel's chunk of A, 12 KiB, as much as stays in L1.
-    const CHUNK: usize = 192;
+    // 16 KiB of B, or two times that: with a panel's chunk of A, 8 KiB, as much as stays in L1.
+    const CHUNK: usize = 128;
     const FEW: usize = if size_of::<E>() == size_of::<f32>() { I::FEW } else { 0 };
     const LAYOUT: &'static str = COLUMNS;
 
@@ -211,7 +219,12 @@ impl<I: F32Tile, E: Element> Kernel for F32<I, E> {
     }
 
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<f32>; 2]) {
+    fn takes_two(rows: usize) -> bool {
+        rows <= I::TWO_UP_TO && size_of::<E>() == size_of::<f32>()
+    }
+
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: [&Tile<f32>; 2]) {
         // SAFETY: the caller's promise is the same.
         unsafe { self.isa.two_tiles(tiles) }
     }

@@ -181,7 +181,12 @@ impl Kernel for AmxBf16 {
     }
 
     #[inline(always)]
-    unsafe fn two_tiles(self, tiles: &[Tile<bf16>; 2]) {
+    fn takes_two(rows: usize) -> bool {
+        rows <= FEW
+    }
+
+    #[inline(always)]
+    unsafe fn two_tiles(self, tiles: [&Tile<bf16>; 2]) {
         // SAFETY: the caller vouches for operands and session.
         unsafe { tiles::few_of_two_strips(tiles) }
     }

@@ -15,7 +15,7 @@ macro_rules! fetch {
 
 /// Two strips' C rows, as many as the session is for, += the panel · each strip: two streams from memory are read faster
 /// than one, and each fetches its next step.
-pub(super) unsafe fn few_of_two_strips([one, two]: &[Tile<bf16>; 2]) {
+pub(super) unsafe fn few_of_two_strips([one, two]: [&Tile<bf16>; 2]) {
     // SAFETY: every step reads the session's few lines of the panel and 2 KiB of each strip, `columns / 32` times, all
     // vouched for by the caller; each C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
     unsafe {
