@@ -106,45 +106,31 @@ pub(super) unsafe fn strips<K: Kernel>(
                     accumulate: start > first,
                     next_sums,
                 };
-                // SAFETY of all: the caller's promises about the input and the output; the session is the caller's. The
-                // sums are this thread's: whole panels of rows of scratch, at most a group's strips of them, or of what
+                let taken = op.once.as_ref().filter(|_| last).map(|once| {
+                    // SAFETY: the caller's promise about the rows of requests.
+                    unsafe {
+                        take(kernel, product, workspace, weights_of(strip), once, request_sums, &mut wide)
+                    }
+                });
+                let ready = |which: usize, rows, sums: &mut [f32]| {
+                    if last {
+                        let taken = taken.as_ref();
+                        // SAFETY: the caller's promises about the output; these sums are complete.
+                        unsafe {
+                            epilogue::store(kernel, product, workspace, strip + which, rows, sums, taken);
+                        }
+                    }
+                };
+                // SAFETY: the caller's promises about the input and the output; the session is the caller's. The sums
+                // are this thread's: whole panels of rows of scratch, at most a group's strips of them, or of what
                 // waits.
-                if pair {
-                    let both = [strip, strip + 1];
-                    let ready = |which: usize, rows, sums: &mut [f32]| {
-                        if last {
-                            // SAFETY: as above.
-                            unsafe {
-                                epilogue::store(kernel, product, workspace, both[which], rows, sums, None);
-                            }
-                        }
-                    };
-                    // SAFETY: as above.
-                    unsafe { sweep.run(both.map(weights_of), both.map(&mut sums_of), &mut wide, ready) };
-                } else {
-                    let weights = weights_of(strip);
-                    let taken = op.once.as_ref().filter(|_| last).map(|once| {
-                        // SAFETY: the caller's promise about the rows of requests.
-                        unsafe { take(kernel, product, workspace, weights, once, request_sums, &mut wide) }
-                    });
-                    let ready = |_, rows, sums: &mut [f32]| {
-                        if last {
-                            // SAFETY: as above.
-                            unsafe {
-                                epilogue::store(
-                                    kernel,
-                                    product,
-                                    workspace,
-                                    strip,
-                                    rows,
-                                    sums,
-                                    taken.as_ref(),
-                                );
-                            }
-                        }
-                    };
-                    // SAFETY: as above.
-                    unsafe { sweep.run([weights], [sums_of(strip)], &mut wide, ready) };
+                unsafe {
+                    if pair {
+                        let both = [strip, strip + 1];
+                        sweep.run(both.map(weights_of), both.map(&mut sums_of), &mut wide, ready);
+                    } else {
+                        sweep.run([weights_of(strip)], [sums_of(strip)], &mut wide, ready);
+                    }
                 }
                 strip += 1 + usize::from(pair);
             }

@@ -87,9 +87,6 @@ struct TileConfig {
     rows: [u8; 16],
 }
 
-/// Tiles of candidates where they are few: four of C, one of A.
-const OF_CANDIDATES: [usize; 5] = [0, 1, 2, 3, 4];
-
 impl TileConfig {
     /// Whole tiles, but for those of candidates where these are few: lines of nobody are neither loaded nor multiplied.
     fn new(rows: usize) -> Self {
@@ -98,7 +95,8 @@ impl TileConfig {
         config.bytes_per_row[..8].fill(64);
         config.rows[..8].fill(PANEL as u8);
         if (1..=FEW).contains(&rows) {
-            OF_CANDIDATES.iter().for_each(|&tile| config.rows[tile] = rows as u8);
+            // Four of C, one of A.
+            config.rows[..5].fill(rows as u8);
         }
         config
     }

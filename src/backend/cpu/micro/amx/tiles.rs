@@ -13,6 +13,34 @@ macro_rules! fetch {
     };
 }
 
+/// Four tiles of C, at `c` and `c1`, loaded where the sums go on, else zero.
+macro_rules! load_or_zero {
+    () => {
+        "test {acc:e}, {acc:e}
+        jz 3f
+        tileloadd tmm0, [{c} + {ldc}*1]
+        tileloadd tmm1, [{c} + {ldc}*1 + 64]
+        tileloadd tmm2, [{c1} + {ldc}*1]
+        tileloadd tmm3, [{c1} + {ldc}*1 + 64]
+        jmp 2f
+        3:
+        tilezero tmm0
+        tilezero tmm1
+        tilezero tmm2
+        tilezero tmm3"
+    };
+}
+
+/// And back to C.
+macro_rules! store {
+    () => {
+        "tilestored [{c} + {ldc}*1], tmm0
+        tilestored [{c} + {ldc}*1 + 64], tmm1
+        tilestored [{c1} + {ldc}*1], tmm2
+        tilestored [{c1} + {ldc}*1 + 64], tmm3"
+    };
+}
+
 /// Two strips' C rows, as many as the session is for, += the panel · each strip: two streams from memory are read faster
 /// than one, and each fetches its next step.
 pub(super) unsafe fn few_of_two_strips([one, two]: [&Tile<bf16>; 2]) {
@@ -20,18 +48,7 @@ pub(super) unsafe fn few_of_two_strips([one, two]: [&Tile<bf16>; 2]) {
     // vouched for by the caller; each C is a whole panel. Prefetches read nothing. Tile registers are used nowhere else.
     unsafe {
         asm!(
-            "test {acc:e}, {acc:e}",
-            "jz 3f",
-            "tileloadd tmm0, [{c} + {ldc}*1]",
-            "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
-            "tileloadd tmm2, [{c1} + {ldc}*1]",
-            "tileloadd tmm3, [{c1} + {ldc}*1 + 64]",
-            "jmp 2f",
-            "3:",
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
+            load_or_zero!(),
             ".p2align 5",
             "2:",
             "tileloadd tmm4, [{a} + {line}*1]",
@@ -52,10 +69,7 @@ pub(super) unsafe fn few_of_two_strips([one, two]: [&Tile<bf16>; 2]) {
             "add {b1}, 2048",
             "dec {n}",
             "jnz 2b",
-            "tilestored [{c} + {ldc}*1], tmm0",
-            "tilestored [{c} + {ldc}*1 + 64], tmm1",
-            "tilestored [{c1} + {ldc}*1], tmm2",
-            "tilestored [{c1} + {ldc}*1 + 64], tmm3",
+            store!(),
             acc = in(reg) u32::from(one.accumulate),
             c = in(reg) one.c,
             c1 = in(reg) two.c,
@@ -82,18 +96,7 @@ macro_rules! two_panels {
             // the caller; C is two whole panels. Prefetches read nothing. Tile registers are used nowhere else.
             unsafe {
                 asm!(
-                    "test {acc:e}, {acc:e}",
-                    "jz 3f",
-                    "tileloadd tmm0, [{c} + {ldc}*1]",
-                    "tileloadd tmm1, [{c} + {ldc}*1 + 64]",
-                    "tileloadd tmm2, [{c1} + {ldc}*1]",
-                    "tileloadd tmm3, [{c1} + {ldc}*1 + 64]",
-                    "jmp 2f",
-                    "3:",
-                    "tilezero tmm0",
-                    "tilezero tmm1",
-                    "tilezero tmm2",
-                    "tilezero tmm3",
+                    load_or_zero!(),
                     ".p2align 5",
                     "2:",
                     "tileloaddt1 tmm4, [{a0} + {line}*1]",
@@ -115,10 +118,7 @@ macro_rules! two_panels {
                     "add {b}, 2048",
                     "dec {n}",
                     "jnz 2b",
-                    "tilestored [{c} + {ldc}*1], tmm0",
-                    "tilestored [{c} + {ldc}*1 + 64], tmm1",
-                    "tilestored [{c1} + {ldc}*1], tmm2",
-                    "tilestored [{c1} + {ldc}*1 + 64], tmm3",
+                    store!(),
                     acc = in(reg) u32::from(tile.accumulate),
                     c = in(reg) tile.c,
                     c1 = in(reg) tile.c.add(PANEL * STRIP),
